@@ -23,19 +23,25 @@ BABELTOP = [str(Path(sys.executable).with_name("babeltop"))]
 
 
 @contextmanager
-def prepared_folders(count: int = 10_000) -> Iterator[dict[str, str]]:
-    """Yield the environment of folders with so many jobs, as an earlier console left them."""
+def prepared_folders(count: int = 10_000, variant: str = "quiet", config: str = "") -> Iterator[dict[str, str]]:
+    """Yield the environment of folders with so many jobs of a variant, as an earlier console left them.
+
+    `config`: the text of a config.toml, for the account of the jobs.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        config, state = Path(folder, "config"), Path(folder, "state")
-        config.mkdir(mode=0o700)
+        config_dir, state = Path(folder, "config"), Path(folder, "state")
+        config_dir.mkdir(mode=0o700)
         workspace = Workspace.open(
-            WorkspacePaths(config_dir=config, state_dir=state, watchlist_file=config / "watchlist.toml"), {}
+            WorkspacePaths(config_dir=config_dir, state_dir=state, watchlist_file=config_dir / "watchlist.toml"), {}
         )
-        jobs = list(states("quiet", time.time(), count))
+        jobs = list(states(variant, time.time(), count))
         workspace.watchlist.edit(Add(tuple(each.job for each in jobs)))
         workspace.journal.record([JournalEntry(each) for each in jobs])
         workspace.close()
-        env = {"BABELTOP_CONFIG_DIR": str(config), "BABELTOP_STATE_DIR": str(state)}
+        env = {"BABELTOP_CONFIG_DIR": str(config_dir), "BABELTOP_STATE_DIR": str(state)}
+        if config:
+            (config_dir / "config.toml").write_text(config)
+            env["HEYGEN_API_KEY"] = "k"
         with console(BABELTOP, env) as terminal:
             drain(terminal, settle_seconds(count))
             terminal.type("\x11")

@@ -13,11 +13,15 @@ from tests.support.fake_engine import FakeEngine
 from tests.support.reference_model import expected_rows, view_counts
 from tests.support.screen_mirror import Mirror, drawn_on, expected_lines, shown_lines
 from tui.dashboard.app import Babeltop
+from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.job_table import JobTable
-from tui.domain.models import Phase
-from tui.engine.api import Update
+from tui.domain.evaluation import EvaluationContext
+from tui.domain.job_state import JobState
+from tui.domain.models import Job, Phase
+from tui.engine.api import AccountState, Health, Update
 from tui.presentation.filters.model import Filter
 from tui.presentation.queries import SORTS, View
+from tui.storage.config.settings import SavedView
 
 WIDTHS = [(120, 40), (80, 24), (200, 60), (100, 30), (61, 17)]
 
@@ -135,3 +139,14 @@ def test_the_row_index_equals_one_rebuilt_from_all_states(workspace, sort, view)
 async def test_a_long_board_shows_the_rows_of_a_plain_evaluation_after_keys_filters_and_updates():
     checks = await use_board(800, steps=20, seed=3)
     assert set(checks) == {"filter", "key", "update", "time"}
+
+
+def test_a_view_of_a_service_shows_its_jobs_once_the_account_is_known():
+    saved = SavedView(name="Dubbing", filter="provider:dubber")
+    state = JobState(job=Job(account="legal", id="a"))
+    board = BoardModel(EvaluationContext(now=NOW), lambda: NOW, saved_views=(saved,))
+    board.apply_update(Update(states={state.job.ref: state}, order=(state.job.ref,)))
+    assert board.view_counts()["Dubbing"] == 0
+    account = AccountState(name="legal", title="Dubber", provider="dubber", health=Health.OK)
+    board.apply_update(Update(states={}, accounts={"legal": account}))
+    assert board.view_counts()["Dubbing"] == 1

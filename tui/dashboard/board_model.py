@@ -87,7 +87,7 @@ class BoardModel:
             providers = {name: account.provider for name, account in self.accounts.items()}
             if providers != self._context.providers:
                 self._context = replace(self._context, providers=providers)
-                self._row_index.forget_search()
+                self._row_index.on_providers_change(self.context)
         if update.order is not None:
             self.states = {ref: self.states[ref] for ref in update.order if ref in self.states}
             self.marks &= self.states.keys()

@@ -44,7 +44,7 @@ class Row(Struct, gc=False):
 class RowIndex:
     """Jobs of the table, in the order `refs`.
 
-    `set_query`, `rebuild`, `update`, `advance_time` and `on_zone_change` change it.
+    `set_query`, `rebuild`, `update`, `advance_time`, `on_zone_change` and `on_providers_change` change it.
     """
 
     def __init__(self, saved_views: "Mapping[str, Filter] | None" = None) -> None:
@@ -119,12 +119,22 @@ class RowIndex:
         self._visible, self._refs = rows, [row.ref for row in rows]
 
     def rebuild(self, states: Mapping[Ref, JobState], context: EvaluationContext) -> None:
-        """Evaluate all jobs; `states` is in the watchlist's order."""
+        """Hold these jobs, in the watchlist's order, and evaluate those whose state is another one."""
         before = self._rows
         self._rows = {ref: before.get(ref) or Row(ref, state) for ref, state in states.items()}
-        self.counts = self._no_counts()
         for ref, row in self._rows.items():
-            self._evaluate(row, states[ref], context)
+            if row.state is not states[ref] or ref not in before:
+                self._evaluate(row, states[ref], context)
+        self._on_rows_changed()
+
+    def _evaluate_all(self, context: EvaluationContext) -> None:
+        for row in self._rows.values():
+            self._evaluate(row, row.state, context)
+        self._on_rows_changed()
+
+    def _on_rows_changed(self) -> None:
+        self.counts = self._no_counts()
+        for row in self._rows.values():
             self._add_to_counts(row.views, 1)
         self._by_ref, self._ordered, self._visible = [], None, None
         self._next_change_at = min((row.next_change_at for row in self._rows.values()), default=inf)
@@ -163,7 +173,7 @@ class RowIndex:
         """Evaluate all jobs again if a filter names a day, which begins at another instant in another zone."""
         filters = [*self._saved_views.values(), *([self._filter] if self._filter is not None else [])]
         if any(each.names_day for each in filters):
-            self.rebuild({ref: row.state for ref, row in self._rows.items()}, context)
+            self._evaluate_all(context)
 
     def prepare_search(self, context: EvaluationContext, most: int) -> bool:
         """Give so many rows their search text; return whether all have one. Between keys, it makes the first faster."""
@@ -174,10 +184,12 @@ class RowIndex:
             row.search_text = search_text(row.state, context)
         return len(missing) < most
 
-    def forget_search(self) -> None:
-        """Discard the search texts, after a change of the providers."""
+    def on_providers_change(self, context: EvaluationContext) -> None:
+        """Discard the search texts, which have the providers' names, and what filters found in them."""
         for row in self._rows.values():
             row.search_text = None
+        if self._saved_views or self._filter is not None:
+            self._evaluate_all(context)
 
     @property
     def refs(self) -> list[Ref]:

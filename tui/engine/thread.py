@@ -4,6 +4,7 @@ A terminal that stops reading blocks the loop of the front end within seconds; t
 """
 
 import asyncio
+import gc
 import logging
 import threading
 import time
@@ -162,6 +163,7 @@ class EngineThread:
                 )
                 engine = Engine(workspace, self._outbox.publish, context, hooks=hooks)
                 await engine.open(tolerate_errors=True)
+                gc.freeze()  # a full collection, with 100,000 jobs, stops all threads for half a second
                 self._engine = engine
                 async with asyncio.TaskGroup() as tasks:
                     tasks.create_task(self._heartbeat())

@@ -1,16 +1,18 @@
 """Watcher of the watchlist file: reads it when it changed. While it can't be read, the last good list stays."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Ref
+from tui.engine.blocking import LoopTurn
 from tui.engine.context import EngineContext
 from tui.engine.polling.job_store import JobStore
 from tui.storage.journal.database import JournalError
 from tui.storage.watchlist.cache import FileStamp, RestoredBoard, WatchlistCache
 from tui.storage.watchlist.content import WatchlistContent, WatchlistError
-from tui.storage.watchlist.parser_process import LARGE_FILE, read_in_process
+from tui.storage.watchlist.parser_process import LARGE_FILE, ParsedWatchlist, read_in_process
 from tui.storage.workspace import Workspace
 
 SETTLE_TIME = 0.2
@@ -44,8 +46,8 @@ class WatchlistWatcher:
         self._subset = subset
         self._stamp: object = NEVER_READ
         self._has_waited = False
-        self._unsaved_cache: WatchlistCache | None = None
-        """Cache to be saved once the journal holds the jobs; None if it is saved."""
+        self._unsaved_cache: Mapping[str, object] | None = None
+        """Cache, as UI state, to be saved once the journal holds the jobs; None if it is saved."""
 
     async def open(self, *, tolerate_errors: bool) -> None:
         """Read the watchlist for the first time. Raises JournalError and, unless `tolerate_errors`, WatchlistError."""
@@ -113,12 +115,27 @@ class WatchlistWatcher:
         """Read the file in a process, and apply it unless this engine has edited it meanwhile."""
         path = self._workspace.watchlist.path
         try:
-            content = await self._run_blocking(lambda: read_in_process(path))
+            parsed = await self._run_blocking(lambda: read_in_process(path))
+            content = WatchlistContent(await self._decoded_jobs(parsed), parsed.problems)
             if stamp == self._stamp:
-                await self._apply_content(stamp, content)
+                self._unsaved_cache = parsed.cache
+                await self._apply(content, {})
+                gc.freeze()  # a full collection, with 100,000 jobs, stops all threads for half a second
         except (WatchlistError, JournalError) as error:
             if stamp == self._stamp:
                 self._show_error(error)
+
+    async def _decoded_jobs(self, parsed: ParsedWatchlist) -> tuple[Job, ...]:
+        """Return the jobs, in turns of the loop; one that is as before is the store's own, not a copy of it."""
+        jobs, turn = list[Job](), LoopTurn()
+        for part in parsed.jobs():
+            states = self._job_store.states
+            for job in part:
+                state = states.get(job.ref)
+                jobs.append(state.job if state is not None and state.job == job else job)
+            if turn.is_over:
+                await turn.next()
+        return tuple(jobs)
 
     def _show_error(self, error: WatchlistError | JournalError) -> None:
         if isinstance(error, JournalError) or isinstance(error.__cause__, OSError):
@@ -148,7 +165,8 @@ class WatchlistWatcher:
         self, stamp: FileStamp | None, content: WatchlistContent, known: Mapping[Ref, JobState] | None = None
     ) -> None:
         """Apply what was read, and keep it for the cache. Raises JournalError."""
-        self._unsaved_cache = WatchlistCache.from_content(self._workspace.paths.watchlist_file, stamp, content)
+        cache = WatchlistCache.from_content(self._workspace.paths.watchlist_file, stamp, content)
+        self._unsaved_cache = cache.to_ui_state()
         await self._apply(content, known or {})
 
     def _save_cache(self) -> None:
@@ -156,7 +174,7 @@ class WatchlistWatcher:
         if self._unsaved_cache is None or self._subset is not None or self._job_store.journal_writer.has_unwritten:
             return
         try:
-            self._workspace.journal.save_ui_state(self._unsaved_cache.to_ui_state())
+            self._workspace.journal.save_ui_state(self._unsaved_cache)
         except JournalError:
             return  # shown by the journal writer; the next tick tries again
         self._unsaved_cache = None

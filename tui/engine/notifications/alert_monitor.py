@@ -308,10 +308,9 @@ def _has_same_alerts(before: JobState, after: JobState) -> bool:
     """Return whether both states have the same alerts, as after most polls."""
     if renewal.is_failing(before) is not renewal.is_failing(after):
         return False
-    return (before.phase, before.first_polled_at, before.links, before.duration_fit, before.job) == (
+    return (before.phase, before.first_polled_at, before.links, before.duration_fit) == (
         after.phase,
         after.first_polled_at,
         after.links,
         after.duration_fit,
-        after.job,
-    )
+    ) and (before.job.archived, before.job.keep_link) == (after.job.archived, after.job.keep_link)

@@ -27,6 +27,7 @@ from tui.domain.models import ENDED, DownloadedFile, FaultKind, Job, Phase, Poll
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.accounts.retirement import GONE
 from tui.engine.api import Notice, NoticeKind, ProblemsChanged, Publish, WatchlistOrder
+from tui.engine.blocking import LoopTurn
 from tui.engine.context import EngineContext
 from tui.engine.journal.writer import JournalWriter
 from tui.engine.polling.scheduler import Scheduler
@@ -59,6 +60,8 @@ class JobStore:
         """
         self._follows_always = follows_always
         self.states: dict[Ref, JobState] = {}
+        self._order: tuple[Ref, ...] | None = None
+        """Published order of the watchlist; None: none yet."""
         self._journal = journal
         self._publish = publish
         self._now = context.now
@@ -73,7 +76,7 @@ class JobStore:
         """Jobs whose next poll was requested by the operator."""
         self._problems: dict[str, str] = {}
         self._sync_lock = asyncio.Lock()
-        """Held while the states of new jobs are read, so that of two watchlists the later one stays."""
+        """Held while a watchlist is applied, so that of two the later one stays."""
 
     def apply(
         self,
@@ -209,31 +212,41 @@ class JobStore:
     async def sync_watchlist(self, jobs: Iterable[Job], known: Mapping[Ref, JobState]) -> None:
         """Make the store hold exactly these jobs, in this order; new ones get the state that the journal has.
 
-        `known`: states that are already read. Raises JournalError, with nothing changed.
+        `known`: states that are already read. Raises JournalError, with nothing changed. The loop goes on meanwhile.
         """
-        jobs = tuple(jobs)
         async with self._sync_lock:
-            unread = {job.ref for job in jobs} - self.states.keys() - known.keys()
+            turn, listed, unread = LoopTurn(), dict[Ref, Job](), set[Ref]()
+            for job in jobs:
+                ref = job.ref
+                listed[ref] = job
+                if ref not in self.states and ref not in known:
+                    unread.add(ref)
+                if turn.is_over:
+                    await turn.next()
             read = {**known, **await self._journal.states(unread)} if unread else known
-            await self.scheduler.load_durations(jobs)
-            self._hold(jobs, read)
+            await self.scheduler.load_durations(listed.values())
+            await self._hold(listed, read)
 
-    def _hold(self, jobs: Sequence[Job], known: Mapping[Ref, JobState]) -> None:
+    async def _hold(self, jobs: Mapping[Ref, Job], known: Mapping[Ref, JobState]) -> None:
         """Make the store hold these jobs. `known`: the journalled states of those that are new."""
-        order = tuple(job.ref for job in jobs)
-        for ref in self.states.keys() - set(order):
+        turn = LoopTurn()
+        for ref in [ref for ref in self.states if ref not in jobs]:
             del self.states[ref]
             self._user_requested.discard(ref)
             self.scheduler.forget(ref)
             self.on_scheduled(ref, None)
-        self._publish(WatchlistOrder(order))
-        for job in jobs:
-            state = self.states.get(job.ref)
+        for ref, job in jobs.items():
+            state = self.states.get(ref)
             if state is None:
-                self._add_job(job, known.get(job.ref))
-            elif state.job != job:
+                self._add_job(job, known.get(ref))
+            elif state.job is not job and state.job != job:
                 self._update_job(job, state)
-        self.states = {ref: self.states[ref] for ref in order}
+            if turn.is_over:
+                await turn.next()
+        order = tuple(jobs)
+        if order != self._order:
+            self._order, self.states = order, {ref: self.states[ref] for ref in order}
+            self._publish(WatchlistOrder(order))
 
     def _add_job(self, job: Job, read: JobState | None) -> None:
         if self._follows_always:

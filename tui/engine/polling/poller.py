@@ -52,6 +52,9 @@ class Poller:
         if ref in self._in_flight:
             self._due[ref] = min(at, self._due.get(ref, at))
             return
+        if self._due.get(ref) == at and ref in self._entries:  # an edit of every job would double the queue
+            self.wake()
+            return
         self._due[ref] = at
         self._push(ref)
 
