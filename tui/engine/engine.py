@@ -241,6 +241,8 @@ class Engine:
         try:
             await self._update_role()
             self._publish(RoleChanged(self._role.text))
+            self._publish_accounts()
+            await self._write_heartbeat()
             async with asyncio.TaskGroup() as tasks:
                 for poller in self._pollers.values():
                     tasks.create_task(poller.run())
@@ -309,6 +311,7 @@ class Engine:
             for runtime in self._accounts.values():
                 await runtime.limits.refresh(self._context.now())
             self._publish_accounts()
+            await self._write_heartbeat()
             await self._alert_monitor.tick()
             if self._role.is_leader:
                 await self._journal_pruner.run_if_due(self.states)
@@ -331,9 +334,11 @@ class Engine:
             self._job_store.mark_all_stale()
         for account in role.accounts:
             self._publish_account_state(account)
-        if role.is_leader:
-            states = (runtime.health.snapshot() for runtime in self._accounts.values())
-            await self._leader_election.write_heartbeat(states, is_paused=self._paused)
+
+    async def _write_heartbeat(self) -> None:
+        """Show the other consoles what this one publishes, if it is the leader."""
+        if self._role.is_leader:
+            await self._leader_election.write_heartbeat(self._published_accounts.values(), is_paused=self._paused)
 
     def _sync_clock(self) -> None:
         """Spread overdue polls after a suspend; move the schedule along if the clock was set."""

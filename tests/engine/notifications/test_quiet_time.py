@@ -120,7 +120,6 @@ class QuietConsole(AlertConsole):
     """Console whose settings have a quiet time."""
 
     def __init__(self, tmp, app, jobs=(), quiet="08:00-12:00", **more):
-        more.setdefault("tick", 1.0)
         self.quiet = AlertSettings(quiet=QuietTime.parse(quiet))
         super().__init__(tmp, app, jobs, alerts=self.quiet, **more)
         self.context = self.library.config.evaluation_context(wall_time())

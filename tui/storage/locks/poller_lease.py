@@ -15,12 +15,15 @@ class Lease:
         self.name = hashlib.sha256(os.fsencode(os.path.realpath(watchlist))).hexdigest()[:16]
         self.path = state_dir / f"poller-{self.name}.lock"
         self._lock: object | None = None
+        """Lock on the path, held or not, from the first attempt on: followers try it every second."""
         self._inode: int | None = None
+        """File that is locked, while the lease is held."""
+        self._is_held = False
 
     @property
     def is_held(self) -> bool:
         """Whether this process holds the lease."""
-        return self._lock is not None
+        return self._is_held
 
     def acquire(self) -> bool:
         """Acquire the lease without waiting; return whether this process holds it. Raises OSError.
@@ -29,16 +32,19 @@ class Lease:
         """
         from filelock import FileLock, Timeout  # only engines need it: `list` starts without
 
-        if self._lock is not None and self._current_inode() != self._inode:
+        if self._is_held and self._current_inode() != self._inode:
             self.release()
-        if self._lock is None:
+        if self._is_held:
+            return True
+        if not isinstance(self._lock, FileLock):
+            self._lock = FileLock(self.path, mode=0o600, thread_local=False)
+        if not self.path.exists():
             make_private(self.path.parent)
-            lock = FileLock(self.path, mode=0o600, thread_local=False)
-            try:
-                lock.acquire(blocking=False)
-            except Timeout:
-                return False
-            self._lock, self._inode = lock, self._current_inode()
+        try:
+            self._lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        self._is_held, self._inode = True, self._current_inode()
         return True
 
     def is_free(self) -> bool:
@@ -59,6 +65,6 @@ class Lease:
         """Release the lease, if this process holds it."""
         from filelock import FileLock
 
-        if isinstance(self._lock, FileLock):
+        if isinstance(self._lock, FileLock) and self._is_held:
             self._lock.release()
-        self._lock = None
+        self._is_held = False
