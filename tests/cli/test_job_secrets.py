@@ -1,5 +1,8 @@
 """Secrets of single jobs, over HTTP: in the body of each request, and nowhere else."""
 
+import json
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -9,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Program
 from tests.support.servers import serve_app
+from tests.support.terminal import Terminal
 
 SECRET = "9f3a&b c+0123456789abcdef"
 OTHER = "77777777aaaaaaaa"
@@ -54,7 +58,7 @@ def test_a_jobs_secret_is_sent_in_bodies_and_written_nowhere(tmp_path: Path, doc
         (program.folder / "key").write_text(OTHER)
         (program.folder / "key").chmod(0o600)
         added = program("add", "deepl-documents:x")
-        assert "deepl-documents: each job needs document_key: write [job.secrets] below it" in added.err
+        assert "deepl-documents: x without document_key: write [job.secrets] below the job" in added.err
         jobs = f'[[job]]\naccount = "deepl-documents"\nid = "a"\n[job.secrets]\ndocument_key = "{SECRET}"\n\n'
         jobs += '[[job]]\naccount = "deepl-documents"\nid = "b"\n'
         jobs += f'secrets = {{ document_key = {{ file = "{program.folder / "key"}" }} }}\n\n'
@@ -127,3 +131,60 @@ def test_of_a_job_that_is_listed_twice_the_first_entry_has_the_secrets(tmp_path:
         job = '[[job]]\naccount = "deepl-documents"\nid = "a"\n[job.secrets]\ndocument_key = "{}"\n'
         program.watchlist.write_text(job.format(SECRET) + job.format("an-unknown-key-0123"))
         assert program("check", "--json").json[0]["phase"] == "done"
+
+
+def test_add_takes_the_source_of_a_secret_but_no_secret(tmp_path: Path, documents: Documents) -> None:
+    with serve_app(documents) as url:
+        program = Program(tmp_path / "one", url).with_accounts("deepl-documents", "flixu")
+        program.env["DOCUMENT_KEY"] = SECRET
+        refused = program("add", "--secret", f"document_key={SECRET}", "deepl-documents:a")
+        assert (refused.code, "expected NAME=SOURCE:VALUE" in refused.err) == (2, True)
+        misspelt = program("add", "--secret", "document_kay=env:DOCUMENT_KEY", "deepl-documents:a")
+        assert (misspelt.code, "did you mean 'document_key'?" in misspelt.err) == (2, True)
+        assert not program.watchlist.exists()
+        added = program("add", "--secret", "document_key=env:DOCUMENT_KEY", "deepl-documents:a", "flixu:doc_1")
+        assert (added.code, "without" in added.err) == (0, False)
+        assert tomllib.loads(program.watchlist.read_text())["job"][0]["secrets"] == {
+            "document_key": {"env": "DOCUMENT_KEY"}
+        }
+        assert "secrets" not in tomllib.loads(program.watchlist.read_text())["job"][1]
+        assert program("check", "deepl-documents:a", "--json").json[0]["phase"] == "done"
+        for source, read in (
+            ("file:~/k", {"file": "~/k"}),
+            ("command:pass show 'a b'", {"command": ["pass", "show", "a b"]}),
+            ("keyring:deepl/a", {"keyring": "deepl/a"}),
+        ):
+            assert (
+                program("add", "--secret", f"document_key={source}", f"deepl-documents:{read.popitem()[0]}").code == 0
+            )
+    tables = [job.get("secrets", {}).get("document_key") for job in tomllib.loads(program.watchlist.read_text())["job"]]
+    assert tables[2:] == [{"file": "~/k"}, {"command": ["pass", "show", "a b"]}, {"keyring": "deepl/a"}]
+    assert SECRET not in refused.err + misspelt.err + added.err
+
+
+def test_a_record_on_stdin_has_its_secrets(configured: Program) -> None:
+    configured.with_accounts("deepl-documents")
+    records = [{"id": "stdin-fine", "secrets": {"document_key": SECRET}}, {"id": "x", "secrets": {"document_key": 7}}]
+    added = configured("add", "--account", "deepl-documents", "-", stdin=json.dumps(records))
+    assert (added.code, "added: deepl-documents:stdin-fine" in added.err) == (2, True)
+    assert "document_key: expected text, or one of env, file, command, keyring" in added.err
+    assert SECRET not in added.err + added.out
+    assert configured("wait", "--json").json[0]["phase"] == "done"
+    assert SECRET not in configured("export", "--format", "json").out
+
+
+def test_on_a_terminal_add_prompts_for_a_secret_without_echo(configured: Program) -> None:
+    configured.with_accounts("deepl-documents")
+    env = ["env", "-i", *(f"{name}={value}" for name, value in configured.env.items())]
+    command = [*env, sys.executable, "-m", "tui", "add", "deepl-documents:tty-fine", "deepl-documents:later"]
+    with Terminal(command) as terminal:
+        assert terminal.wait_for(lambda text: "document_key of deepl-documents:tty-fine" in text)
+        terminal.type(f"{SECRET}\n")
+        assert terminal.wait_for(lambda text: "document_key of deepl-documents:later" in text)
+        terminal.type("\n")
+        terminal.wait_for_exit()
+        shown = terminal.text
+    assert SECRET not in shown
+    assert "deepl-documents: later without document_key: write [job.secrets] below the job" in " ".join(shown.split())
+    first, second = tomllib.loads(configured.watchlist.read_text())["job"]
+    assert (first["secrets"], second.get("secrets")) == ({"document_key": SECRET}, None)

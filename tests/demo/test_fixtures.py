@@ -135,7 +135,7 @@ def test_every_account_is_polled_within_ten_seconds(five_minutes: SimpleNamespac
 
 def test_jobs_of_all_services_end_and_some_fail(five_minutes: SimpleNamespace) -> None:
     ended = [state for _, state in five_minutes.seen.ends]
-    assert {state.job.account for state in ended} == {"heygen", "konpro", "camb", "flixu", "deepl"}
+    assert {state.job.account for state in ended} == {"heygen", "konpro", "camb", "flixu", "deepl", "papers"}
     assert {state.phase for state in ended} == {Phase.DONE, Phase.FAILED}
 
 
@@ -144,6 +144,12 @@ def test_a_job_with_several_languages_ends_with_a_file_for_each(five_minutes: Si
     assert (tour.report.part_counts, briefing.report.part_counts) == (PartCounts(7, 0, 7), PartCounts(2, 1, 3))
     assert {link.one_time for link in tour.links} == {True}
     assert len(tour.links) == 7
+
+
+def test_a_document_with_a_secret_of_its_own_ends_with_a_file_that_is_sent_once(five_minutes: SimpleNamespace) -> None:
+    document = five_minutes.seen.called("Preisliste 2027.docx")
+    assert document.phase is Phase.DONE
+    assert [(link.one_time, link.form) for link in document.links] == [(True, "document_key=%7Bsecret.document_key%7D")]
 
 
 def test_a_job_that_only_the_list_has_comes_to_the_board(five_minutes: SimpleNamespace) -> None:

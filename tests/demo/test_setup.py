@@ -40,6 +40,7 @@ def test_the_watchlist_has_30_to_40_jobs_of_all_four_services(stage: PollingSetu
     services = Counter(library.accounts[ref.account].provider.name for ref in library.job_states())
     assert services.pop("heygen-v2") == 1, "its API is retired"
     assert services.pop("deepl-voice") == 2, "with several languages each"
+    assert services.pop("deepl-documents") == 1, "polled by POST, with a secret of its own"
     assert set(services) == {"heygen", "konpro", "camb", "flixu"}
     assert 30 <= services.total() <= 40
     assert min(services.values()) >= 6

@@ -127,8 +127,24 @@ def _add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="print what would be added, and add nothing")
     parser.add_argument("--account", metavar="NAME", help="account they belong to (default: guessed from the id)")
     parser.add_argument("--tag", metavar="TAG", action="append", dest="tags", help="tag; may be repeated")
+    parser.add_argument(
+        "--secret",
+        metavar="NAME=SOURCE:VALUE",
+        type=_parse_secret,
+        action="append",
+        dest="secrets",
+        default=[],
+        help="source of a secret of the jobs: env:VARIABLE, file:PATH, command:PROGRAM or keyring:SERVICE/NAME; "
+        "without it a terminal prompts",
+    )
     _add_job_options(parser)
     add_workspace_options(parser)
+
+
+def _parse_secret(text: str) -> object:
+    from tui.cli.job_secrets import parse_option  # only `add` needs it
+
+    return parse_option(text)
 
 
 def _discover_arguments(parser: ArgumentParser) -> None:

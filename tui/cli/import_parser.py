@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
 from tui.presentation.sanitize import clean
+from tui.storage.config.secrets import Secret, SecretError, SecretSource
 
 MAX_TEXT_LENGTH = 10_000
 """Characters of a label, a tag or a note."""
@@ -33,7 +34,7 @@ class ImportRecord(NamedTuple):
     id: str
     """Id or link; only an id if `fields` has an account."""
     fields: Mapping[str, Any]
-    """Values by the names of `Job`'s fields."""
+    """Values by the names of `Job`'s fields, and `secrets`."""
 
 
 class InvalidRecord(NamedTuple):
@@ -193,11 +194,24 @@ def _parse_instant(value: object) -> float | None:
     return seconds
 
 
+def _parse_secrets(value: object) -> dict[str, Secret | SecretSource]:
+    """Return the secrets of a job, as in [job.secrets] of the watchlist."""
+    from tui.storage.config.job_secrets import parse_secret
+
+    if not isinstance(value, dict):
+        raise TypeError("expected an object with a secret for each name")  # not the value, which may be one
+    try:
+        return {name: parse_secret(name, each) for name, each in cast("dict[str, object]", value).items()}
+    except SecretError as error:
+        raise ValueError(str(error).removeprefix("secrets.")) from None
+
+
 _FIELD_PARSERS: Mapping[str, Callable[[object], Any]] = {
     **dict.fromkeys(("account", "kind", "label"), _parse_text),
     "note": _parse_note,
     "tags": _parse_tags,
     "added": _parse_instant,
     **dict.fromkeys(("keep_link", "download", "muted", "archived"), _parse_bool),
+    "secrets": _parse_secrets,
 }
-"""Parsers of `Job`'s fields except its id."""
+"""Parsers of `Job`'s fields except its id, and of its secrets."""

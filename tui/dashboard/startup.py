@@ -161,6 +161,7 @@ def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
             title=account.provider.title,
             id_patterns=account.provider.id_patterns,
             has_slashes=account.provider.has_slashes,
+            secrets=account.provider.secrets,
             kinds=tuple(account.provider.kinds),
             health=Health.UNTRIED if isinstance(key, Secret) else Health.NO_KEY,
             message="" if isinstance(key, Secret) else str(key),

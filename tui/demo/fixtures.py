@@ -251,6 +251,7 @@ SALES = JobGroup(
             failure_message="No speech was found in the source",
             languages=("de", "fr", "es"),
         ),
+        DemoJob("papers", "Preisliste 2027.docx", starts=-40, runs=-25, ends=12, next_poll=4, tags=("launch", "web")),
         DemoJob(
             "agency",
             "Brand film",

@@ -17,6 +17,9 @@ from tui.domain.models import ACTIVE, Fault, Job, Ref, RequestRecord
 from tui.domain.polling import duration_model, schedule
 from tui.domain.polling.schedule import PollingPolicy
 from tui.providers import faults, response_parser
+from tui.providers.reports.links import LinkSource
+from tui.providers.requests.request import HttpRequest
+from tui.providers.requests.templates import SECRET
 from tui.providers.response import HttpResponse
 from tui.storage.config.configuration import Account
 from tui.storage.config.secrets import SecretError
@@ -73,8 +76,11 @@ class HistoryPlayer:
         """Poll a job's status and, if it is done, its result; yield the journal entries."""
         account, job = self._workspace.accounts[ref.account], self._states[ref].job
         endpoint = account.provider.endpoint(job.kind)
-        response = self._get(account, endpoint.status.fill(account.base_url, {"id": job.id}).url, at)
-        report = response_parser.parse_status(account.provider, job.kind, response)
+        source = LinkSource(account.base_url, account.provider.values(job.kind, job.id, account.variables))
+        response = self._send(
+            account, endpoint.status.fill(account.base_url, {**source.values, **self._secrets(job)}), at
+        )
+        report = response_parser.parse_status(account.provider, job.kind, response, source)
         if isinstance(report, Fault) and faults.is_retired(report, account.provider.sunset, at):
             report = faults.as_retired(account.provider, report, response.body)
         yield self._apply_event(
@@ -88,7 +94,7 @@ class HistoryPlayer:
         ):
             result_id = state.report.result_id or ""
             values = {"id": job.id, "result_id": result_id}
-            response = self._get(account, endpoint.result.fill(account.base_url, values).url, at)
+            response = self._send(account, endpoint.result.fill(account.base_url, values), at)
             result = response_parser.parse_result(account.provider, job.kind, response)
             yield self._apply_event(
                 ref, PollFailed(result, at) if isinstance(result, Fault) else ResultReceived(result, at), response
@@ -123,36 +129,46 @@ class HistoryPlayer:
             has_result_request=endpoint.result is not None,
         )
 
-    def _get(self, account: Account, url: str, at: float) -> HttpResponse:
-        """Return the response to a GET at the instant `at`, as the engine's client would."""
+    def _secrets(self, job: Job) -> dict[str, str]:
+        """Return the placeholders of the job's secrets, with their values."""
+        found = self._workspace.job_secrets.get(job.ref, self._workspace.accounts[job.account].provider.secrets)
+        if isinstance(found, SecretError):
+            raise found
+        return {f"{SECRET}{name}": secret.reveal() for name, secret in found.items()}
+
+    def _send(self, account: Account, request: HttpRequest, at: float) -> HttpResponse:
+        """Return the response to a request at the instant `at`, as the engine's client would."""
         key = self._workspace.keys.get(account.name)
         if isinstance(key, SecretError):
             raise key
         header = account.provider.key
         headers = {header.header.lower(): header.prefix + key.reveal()}
         with self._clock.fixed_at(at):
-            return _call_app(self._app, url, headers, at)
+            return _call_app(self._app, request, headers, at)
 
 
-def _call_app(app: App, url: str, headers: Mapping[str, str], at: float) -> HttpResponse:
+def _call_app(app: App, request: HttpRequest, headers: Mapping[str, str], at: float) -> HttpResponse:
     """Return the app's response without an event loop: it never waits while its clock is fixed."""
-    parts = urlsplit(url)
+    parts = urlsplit(request.url)
+    sent = {"host": parts.netloc, **headers}
+    if request.content_type:
+        sent["content-type"] = request.content_type
     messages: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
+        return {"type": "http.request", "body": request.body, "more_body": False}
 
     async def send(message: dict[str, Any]) -> None:
         messages.append(message)
 
     scope = {
         "type": "http",
-        "method": "GET",
+        "method": request.method,
         "scheme": parts.scheme,
         "path": parts.path,
         "raw_path": parts.path.encode(),
         "query_string": parts.query.encode(),
-        "headers": [(name.encode(), value.encode()) for name, value in {"host": parts.netloc, **headers}.items()],
+        "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
     }
     call = app(scope, receive, send)
     try:

@@ -10,6 +10,7 @@ from uuid import UUID
 from tui.domain.models import Job
 from tui.presentation import languages
 from tui.simulator.scenario import Scenario, stable_fraction
+from tui.storage.config.secrets import Secret
 
 POLL_DELAY = 5.0
 """Seconds from each change of a scenario to the past poll that reports it."""
@@ -26,10 +27,11 @@ SERVICES = {
     "deepl": "deepl-voice",
     "agency": "heygen",
     "legal": "flixu",
+    "papers": "deepl-documents",
 }
 """Service of each account. "agency" is at HeyGen's retired API, "legal" is another organisation's at Flixu, without a
 key."""
-UNTITLED_SERVICES = frozenset({"camb", "flixu", "deepl-voice"})
+UNTITLED_SERVICES = frozenset({"camb", "flixu", "deepl-voice", "deepl-documents"})
 """Services without titles: their jobs have a label."""
 
 
@@ -86,6 +88,8 @@ class DemoJob:
                 return f"{digest}-{languages.language_code(self.language)}"
             case "camb" | "deepl-voice":
                 return str(UUID(digest))
+            case "deepl-documents":
+                return digest.upper()
             case "flixu":
                 return f"doc_{digest[:12]}"
             case _:
@@ -105,6 +109,14 @@ class DemoJob:
             muted=self.muted,
             archived=self.archived,
         )
+
+    def secrets(self, seed: int) -> dict[str, Secret]:
+        """Return the secrets of the job, by name; only a document of DeepL has one."""
+        if self.service != "deepl-documents":
+            return {}
+        return {
+            "document_key": Secret(blake2b(f"{seed}/{self.title}/key".encode(), digest_size=32).hexdigest().upper())
+        }
 
     def scenario(self, start_time: float, seed: int) -> Scenario:
         """Return the simulator's scenario of the job."""

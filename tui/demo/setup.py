@@ -48,6 +48,9 @@ api_key = {{ env = "AGENCY_HEYGEN_API_KEY" }}
 provider = "flixu"
 api_key = {{ env = "LEGAL_FLIXU_API_KEY" }}
 
+[accounts.papers]         # documents: each has a key of its own, and its file is sent once
+provider = "deepl-documents"
+
 [downloads]
 dir = "{downloads}"
 
@@ -116,7 +119,8 @@ def _watchlist_text(start_time: float, seed: int) -> str:
     text = ""
     for group in JOB_GROUPS:
         jobs = tuple(job.job(start_time, seed) for job in group.jobs)
-        text, _ = apply_to_text(f"{text}\n# {group.comment}\n\n".lstrip("\n"), Add(jobs))
+        secrets = {job.ref: spec.secrets(seed) for job, spec in zip(jobs, group.jobs, strict=True)}
+        text, _ = apply_to_text(f"{text}\n# {group.comment}\n\n".lstrip("\n"), Add(jobs, secrets))
     return text
 
 

@@ -52,6 +52,8 @@ class AccountState(Struct, frozen=True, kw_only=True):
     """Regular expressions that ids of this provider often match."""
     has_slashes: bool = False
     """Its ids may contain '/'."""
+    secrets: tuple[str, ...] = ()
+    """Names of the secrets that each of its jobs needs."""
     kinds: tuple[str, ...] = ()
     health: Health = Health.UNTRIED
     message: str = ""

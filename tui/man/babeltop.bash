@@ -10,7 +10,7 @@ _shtab_babeltop_team_subparsers=(init status forget)
 _shtab_babeltop_providers_subparsers=(check example new)
 _shtab_babeltop_subparsers=(add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook team providers schema completions simulate)
 
-_shtab_babeltop_add_option_strings=(-h --help --dry-run --account --tag --label --note --kind --readonly --watchlist)
+_shtab_babeltop_add_option_strings=(-h --help --dry-run --account --tag --secret --label --note --kind --readonly --watchlist)
 _shtab_babeltop_discover_option_strings=(-h --help --since --filter --add --json --readonly --watchlist)
 _shtab_babeltop_edit_option_strings=(-h --help --readonly --watchlist --label --note --kind --tag --untag --tags --no-tags --keep-link --no-keep-link --download --no-download --mute --no-mute)
 _shtab_babeltop_archive_option_strings=(-h --help --filter --yes --readonly --watchlist --undo)

@@ -51,7 +51,7 @@ function _shtab_babeltop_using
 end
 
 set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook 'hook test' team 'team init' 'team status' 'team forget' providers 'providers check' 'providers example' 'providers new' schema completions simulate
-set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --from --host --html --kind --label --metrics --metrics-token-file --note --phase --port --sample --seed --since --speed --status --tag --tags --timeout --token-file --untag --url --view --watchlist
+set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --from --host --html --kind --label --metrics --metrics-token-file --note --phase --port --sample --secret --seed --since --speed --status --tag --tags --timeout --token-file --untag --url --view --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -67,6 +67,7 @@ complete -c babeltop -n '_shtab_babeltop_using add' -s h -l help -d 'show this h
 complete -c babeltop -n '_shtab_babeltop_using add' -l dry-run -d 'print what would be added, and add nothing'
 complete -c babeltop -n '_shtab_babeltop_using add' -l account -xka "(env (commandline -opc)[1] --complete accounts (commandline -ct) (commandline -opc) 2>/dev/null)" -d 'account they belong to (default: guessed from the id)'
 complete -c babeltop -n '_shtab_babeltop_using add' -l tag -xka "(env (commandline -opc)[1] --complete tags (commandline -ct) (commandline -opc) 2>/dev/null)" -d 'tag; may be repeated'
+complete -c babeltop -n '_shtab_babeltop_using add' -l secret -x -d 'source of a secret of the jobs: env:VARIABLE, file:PATH, command:PROGRAM or keyring:SERVICE/NAME; without it a terminal prompts'
 complete -c babeltop -n '_shtab_babeltop_using add' -l label -x -d 'name to show instead of the service'"'"'s title'
 complete -c babeltop -n '_shtab_babeltop_using add' -l note -x -d 'free text'
 complete -c babeltop -n '_shtab_babeltop_using add' -l kind -x -d 'kind of job, see `babeltop providers`'

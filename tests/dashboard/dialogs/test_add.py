@@ -86,3 +86,34 @@ async def test_the_empty_text_area_shows_what_it_takes(app: Babeltop):
         assert "https://service.example/jobs/1234" in shown
         assert "account:id" in shown
         assert "Nothing to add yet" in shown
+
+
+async def test_the_secrets_of_jobs_are_typed_one_by_one_without_echo(app, workspace: Workspace):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await paste(app, pilot, "papers:A1\npapers:B2")
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "document_key of papers:A1" in text_of(pilot)
+        await pilot.press(*"s3cret", "enter")
+        await pilot.pause()
+        shown = text_of(pilot)
+        assert "document_key of papers:B2" in shown
+        assert "Enter: add without it" in shown
+        assert "s3cret" not in shown
+        await pilot.press("enter")
+        await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
+    tables = {table["id"]: table for table in workspace.watchlist.tables()}
+    assert (tables["A1"]["secrets"], tables["B2"].get("secrets")) == ({"document_key": "s3cret"}, None)
+
+
+async def test_escape_at_a_secret_adds_nothing(app, workspace: Workspace):
+    before = len(workspace.watchlist.read().jobs)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await paste(app, pilot, "papers:A1")
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("escape")
+        await pilot.pause()
+        assert isinstance(app.screen, Dashboard)
+    assert added(workspace, before) == []

@@ -10,9 +10,11 @@ from argparse import Namespace
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tui.cli import job_secrets
 from tui.cli.commands.edit import print_refs, sanitize_option, sanitize_tags
 from tui.cli.context import edit_watchlist, open_workspace, require_accounts
 from tui.cli.import_parser import ImportRecord, InvalidRecord, decode, parse_records
+from tui.cli.job_secrets import JobSecret
 from tui.cli.output import OK, USAGE, UsageError, print_message, write_stdout
 from tui.domain import job_ids
 from tui.domain.job_ids import Candidate, CandidateStatus, parse_pasted
@@ -43,30 +45,38 @@ def add(args: Namespace) -> int:
         hints = {name: list(map(re.compile, each.provider.id_patterns)) for name, each in accounts.items()}
         slashed = {name for name, account in accounts.items() if account.provider.has_slashes}
         found = [_classify_record(record, hints, args.account or "", slashed) for record in _read_records(args.ids)]
-        jobs = [
-            _build_job(each, args)
-            for each in _resolve_accounts(found, hints, interactive=_is_interactive(args.ids))
-            if _fits_account(each, accounts, args.kind)
-        ]
+        job_secrets.check_names(dict(args.secrets), accounts)
+        jobs: list[Job] = []
+        secrets: dict[Ref, dict[str, JobSecret]] = {}
+        for each in _resolve_accounts(found, hints, interactive=_is_interactive(args.ids)):
+            if _fits_account(each, accounts, args.kind):
+                jobs.append(job := _build_job(each, args))
+                needed = accounts[job.account].provider.secrets
+                options = {name: source for name, source in args.secrets if name in needed}
+                secrets.setdefault(job.ref, {**each.fields.get("secrets", {}), **options})
         if args.dry_run:
             _print_plan(workspace, [job.ref for job in jobs])
         elif jobs:
-            result = edit_watchlist(workspace, Add(tuple(jobs)))
-            print_refs("added", result.added)
-            print_refs("already on the watchlist", result.unchanged)
-            _print_missing_secrets(workspace, result.added)
+            _add_jobs(workspace, jobs, secrets, interactive=_is_interactive(args.ids))
         if not found:
             raise UsageError("no ids to add")
         return OK if len(jobs) == len(found) else USAGE
 
 
-def _print_missing_secrets(workspace: Workspace, refs: Sequence[Ref]) -> None:
-    """Print where to write the secrets that jobs of a service need. They are no arguments, which others can read."""
-    for account in dict.fromkeys(ref.account for ref in refs):
-        names = workspace.accounts[account].provider.secrets
-        if names:
-            file = workspace.paths.watchlist_file
-            print_message(f"{account}: each job needs {', '.join(names)}: write [job.secrets] below it in {file}")
+def _add_jobs(
+    workspace: Workspace, jobs: Sequence[Job], secrets: dict[Ref, dict[str, JobSecret]], *, interactive: bool
+) -> None:
+    """Add the jobs with their secrets, prompting for missing ones, and print what was added and what is missing."""
+    if interactive:
+        listed = {job.ref for job in workspace.watchlist.read().jobs}
+        new = [job.ref for job in jobs if job.ref not in listed]
+        for ref, typed in job_secrets.prompt(job_secrets.missing_secrets(new, workspace.accounts, secrets)).items():
+            secrets[ref] |= typed
+    result = edit_watchlist(workspace, Add(tuple(jobs), secrets))
+    print_refs("added", result.added)
+    print_refs("already on the watchlist", result.unchanged)
+    missing = job_secrets.missing_secrets(result.added, workspace.accounts, secrets)
+    job_secrets.print_missing(missing, workspace.paths.watchlist_file)
 
 
 def _print_plan(workspace: Workspace, refs: Sequence[Ref]) -> None:
@@ -159,7 +169,8 @@ def _build_job(each: _ClassifiedRecord, args: Namespace) -> Job:
     typed = {key: sanitize_option(value) for key, value in given.items()}
     tags = tuple(dict.fromkeys((*each.fields.get("tags", ()), *_option_tags(args))))
     ref = {"account": each.candidate.account, "id": each.candidate.id}
-    return Job(**{"added": float(int(time.time())), **each.fields, **typed, "tags": tags, **ref})  # pyright: ignore[reportArgumentType] - sanitize_option keeps the type
+    fields = {key: value for key, value in each.fields.items() if key != "secrets"}
+    return Job(**{"added": float(int(time.time())), **fields, **typed, "tags": tags, **ref})  # pyright: ignore[reportArgumentType] - sanitize_option keeps the type
 
 
 def _option_tags(args: Namespace) -> Sequence[str]:

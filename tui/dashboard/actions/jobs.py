@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tui.dashboard.actions.dialog_results import open_dialog
 from tui.dashboard.actions.selection import not_shown, with_selected
-from tui.domain.models import Ref
+from tui.domain.models import Job, Ref
 from tui.engine.api import AccountState, CommandResult, Pause, Refresh, Renew
 from tui.presentation import formatting
 from tui.presentation.formatting import count_of
@@ -27,7 +27,18 @@ def add(dashboard: "Dashboard") -> None:
 
     accounts = tuple(dashboard.board.accounts.values())
     dialog = AddScreen(accounts, dashboard.board.states.keys(), dashboard.board.now, lambda: _add_listed(dashboard))
-    open_dialog(dashboard, dialog, lambda jobs: dashboard.send_command(Add(jobs)))
+    open_dialog(dashboard, dialog, lambda jobs: _add_jobs(dashboard, jobs))
+
+
+def _add_jobs(dashboard: "Dashboard", jobs: tuple[Job, ...]) -> None:
+    """Add the jobs, after a dialog for the secrets that they need."""
+    names = {name: account.secrets for name, account in dashboard.board.accounts.items() if account.secrets}
+    if not any(job.account in names for job in jobs):
+        dashboard.send_command(Add(jobs))
+        return
+    from tui.dashboard.dialogs.secrets import SecretsScreen, missing_secrets
+
+    open_dialog(dashboard, SecretsScreen(jobs, missing_secrets(jobs, names)), dashboard.send_command)
 
 
 def _add_listed(dashboard: "Dashboard") -> None:
@@ -35,7 +46,7 @@ def _add_listed(dashboard: "Dashboard") -> None:
     from tui.dashboard.listed_jobs.dialog import ListedJobsScreen
 
     dialog = ListedJobsScreen(dashboard.board, dashboard.engine, dashboard.zone())
-    open_dialog(dashboard, dialog, lambda jobs: dashboard.send_command(Add(jobs)))
+    open_dialog(dashboard, dialog, lambda jobs: _add_jobs(dashboard, jobs))
 
 
 def edit(dashboard: "Dashboard") -> None:

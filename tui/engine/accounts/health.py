@@ -120,6 +120,7 @@ def _with_provider(state: AccountState, account: Account) -> AccountState:
         title=provider.title,
         id_patterns=provider.id_patterns,
         has_slashes=provider.has_slashes,
+        secrets=provider.secrets,
         kinds=tuple(provider.kinds),
         rate_per_minute=account.per_minute,
     )

@@ -6,10 +6,9 @@ They are read when a request needs them: no job, state or journal has them.
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import msgspec
-
 from tui.domain.models import Ref
 from tui.errors import StorageError
+from tui.providers.table_decoder import decode_struct
 from tui.storage.config import secrets
 from tui.storage.config.secrets import Secret, SecretError, SecretSource
 from tui.storage.watchlist.file import WatchlistFile
@@ -53,16 +52,23 @@ class JobSecrets:
     def _fetch(self, table: Mapping[str, Any], name: str) -> Secret:
         if name not in table:
             raise SecretError(f"the job has no {name}: write it below the job in the watchlist, in [job.secrets]")
-        value = table[name]
-        if isinstance(value, str):
-            if not value.isprintable() or not 0 < len(value) <= MAX_SECRET:
-                raise SecretError(f"secrets.{name}: expected visible characters, at most {MAX_SECRET}")
-            return Secret(value)
-        try:
-            source = msgspec.convert(value, SecretSource)
-        except msgspec.ValidationError:
-            raise SecretError(f"secrets.{name}: expected text, or one of env, file, command, keyring") from None
-        problem = next(source.problems(), "")
-        if problem:
-            raise SecretError(f"secrets.{name}{problem}")
-        return secrets.fetch(source, self._environ).secret
+        found = parse_secret(name, table[name])
+        return found if isinstance(found, Secret) else secrets.fetch(found, self._environ).secret
+
+
+def parse_secret(name: str, value: object) -> Secret | SecretSource:
+    """Return a secret, or where it comes from, of its value in a file. Raises SecretError, without the value."""
+    if isinstance(value, str):
+        if not value.isprintable() or not 0 < len(value) <= MAX_SECRET:
+            raise SecretError(f"secrets.{name}: expected visible characters, at most {MAX_SECRET}")
+        return Secret(value)
+    if not isinstance(value, dict):
+        raise SecretError(f"secrets.{name}: expected text, or one of env, file, command, keyring")
+    problems: list[str] = []
+    source = decode_struct(SecretSource, cast("dict[str, object]", value), f"secrets.{name}", problems)
+    if source is None:
+        raise SecretError(problems[0])
+    problem = next(source.problems(), "")
+    if problem:
+        raise SecretError(f"secrets.{name}{problem}")
+    return source

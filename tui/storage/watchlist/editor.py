@@ -23,7 +23,7 @@ from tui.storage.watchlist.parser import (
     ref_of,
 )
 from tui.storage.watchlist.toml_blocks import Block, Statement, TextEdit
-from tui.storage.watchlist.toml_values import job_block, job_table, toml_literal, toml_value
+from tui.storage.watchlist.toml_values import job_block, job_table, secrets_table, toml_literal, toml_value
 
 
 class EditedWatchlist(NamedTuple):
@@ -88,7 +88,7 @@ def apply(text: str, operation: Operation) -> EditedWatchlist:
 
 def _plan(document: _Document, operation: Operation) -> _EditPlan:
     if isinstance(operation, Add):
-        return _add(document, operation.jobs)
+        return _add(document, operation)
     if len(document.blocks) < len(document.tables):
         raise _unsafe_edit_error(document)
     if isinstance(operation, Remove):
@@ -124,15 +124,16 @@ def _unsafe_edit_error(document: _Document, start: int | None = None) -> Watchli
     )
 
 
-def _add(document: _Document, jobs: tuple[Job, ...]) -> _EditPlan:
+def _add(document: _Document, operation: Add) -> _EditPlan:
     known = {job.ref for job in document.content.jobs}
     new: dict[Ref, Table] = {}
     unchanged: dict[Ref, None] = {}
-    for job in jobs:
+    for job in operation.jobs:
         if job.ref in known or job.ref in new:
             unchanged[job.ref] = None
         else:
-            new[job.ref] = _validated_table(job)
+            secrets = secrets_table(operation.secrets.get(job.ref, {}))
+            new[job.ref] = _validated_table(job) | ({"secrets": secrets} if secrets else {})
     result = EditResult(added=tuple(new), unchanged=tuple(unchanged))
     if not new:
         return _EditPlan([], document.tables, result)

@@ -6,6 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from tui.domain.models import Job, Ref
+from tui.storage.config.secrets import Secret, SecretSource
 
 EDITABLE: Mapping[str, type[Any]] = {
     **dict.fromkeys(("kind", "label", "note"), str),
@@ -19,6 +20,8 @@ class Add(Struct, frozen=True):
     """Append these jobs; a job that is listed already stays unchanged. `added` is written in whole seconds."""
 
     jobs: tuple[Job, ...]
+    secrets: Mapping[Ref, Mapping[str, Secret | SecretSource]] = {}
+    """Secrets of these jobs, by name; a text of them is masked."""
 
 
 class Remove(Struct, frozen=True):
