@@ -44,6 +44,7 @@ def bounded_history(state: "JobState", now: float) -> "JobState":
         first_404_at=bounded(state.first_404_at),
         result_fetched_at=bounded(state.result_fetched_at),
         links=tuple(_bounded_link(link, now) for link in state.links),
+        part_changes=tuple(change._replace(seen=min(change.seen, now)) for change in state.part_changes),
         downloads=tuple(replace(file, downloaded_at=min(file.downloaded_at, now)) for file in state.downloads),
     )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from tui.domain import clock_repair
+from tui.domain import clock_repair, parts
 from tui.domain.links import expiry
 from tui.domain.models import (
     ACTIVE,
@@ -19,6 +19,7 @@ from tui.domain.models import (
     FaultKind,
     Job,
     Link,
+    PartChange,
     Phase,
     PollReason,
     Ref,
@@ -60,6 +61,8 @@ class JobState(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """Result text; None: the provider gives none, or none yet."""
     result_fetched_at: float | None = None
     """Instant of the response to the result request; None: none yet."""
+    part_changes: tuple[PartChange, ...] = ()
+    """Phase changes of the job's parts in its current run, oldest first."""
     downloads: tuple[DownloadedFile, ...] = ()
     """Downloaded files, also of an earlier run of the job (see `current_downloads`)."""
     poll_count: int = 0
@@ -341,6 +344,7 @@ def _apply_report(state: JobState, report: Report, at: float, clock_skew: float)
         poll_count=state.poll_count + 1,
         incomplete_polls=0 if report.is_complete else state.incomplete_polls + 1,
         links=expiry.merge_links(state.links, report.links, at, clock_skew),
+        part_changes=parts.changes_with(() if again else state.part_changes, report.parts, at),
     )
     if report.result_id is not None and state.report is not None and report.result_id != state.report.result_id:
         after = replace(after, result=None, result_fetched_at=None)

@@ -227,6 +227,16 @@ class JobPart(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     message: str | None = None
 
 
+class PartChange(NamedTuple):
+    """Change of the phase of a job's part."""
+
+    part: str
+    """Language, else id, else number of the part; with a number if another part has the same."""
+    after: Phase
+    seen: float
+    """Instant of the first report with this phase."""
+
+
 class PartCounts(NamedTuple):
     """Number of a job's parts, all of them and those that ended."""
 

@@ -1,12 +1,15 @@
 """Parts of a job, such as its target languages: their counts, and the phase of a job that they make."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal
 
-from tui.domain.models import ENDED, PROBLEMS, JobPart, Link, PartCounts, Phase
+from tui.domain.models import ENDED, PROBLEMS, JobPart, Link, PartChange, PartCounts, Phase
 
 SomeFailed = Literal["done", "failed"]
 """Phase of a job of which some parts are done and the others are not."""
+MAX_CHANGES = 300
+"""Phase changes of its parts that a job keeps."""
 MAX_NAMED = 5
 """Failed parts that a message names."""
 
@@ -46,6 +49,23 @@ def count(parts: Sequence[JobPart]) -> PartCounts | None:
         return None
     done = sum(part.phase is Phase.DONE for part in parts)
     return PartCounts(done, sum(part.phase in PROBLEMS for part in parts), len(parts))
+
+
+def changes_with(before: Sequence[PartChange], parts: Sequence[JobPart], at: float) -> tuple[PartChange, ...]:
+    """Return the phase changes of a job's parts, with those that a report at instant `at` shows; the last MAX_CHANGES.
+
+    A part whose status is unknown keeps its phase.
+    """
+    last = {change.part: change.after for change in before}
+    new: list[PartChange] = []
+    counts = Counter[str]()
+    for number, part in enumerate(parts, 1):
+        name = part.language or part.id or str(number)
+        counts[name] += 1
+        name = name if counts[name] == 1 else f"{name} {counts[name]}"
+        if part.phase is not None and last.get(name) is not part.phase:
+            new.append(PartChange(name, part.phase, at))
+    return (*before, *new)[-MAX_CHANGES:]
 
 
 def links_of(links: Sequence[Link], language: str | None) -> tuple[Link, ...]:

@@ -11,7 +11,7 @@ from tests.dashboard.test_dashboard import text_of
 from tests.support.fake_engine import FakeEngine, update_of
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.detail_pages import LABEL_WIDTH, wrap_hanging
-from tui.domain.models import Phase
+from tui.domain.models import PartChange, Phase
 from tui.domain.polling.duration_model import LogNormalFit
 
 NOTE = "legal wants Urdu first, then the others, and none may be published before Thursday evening"
@@ -117,3 +117,23 @@ def test_wrapped_lines_are_indented():
     assert wrap_hanging("one two three", 7, 4) == "one two\n    three"
     assert wrap_hanging("", 7, 4) == ""
     assert wrap_hanging("unbreakable", 4, 2) == "unbreakable"
+
+
+async def test_the_timeline_has_the_changes_of_parts_those_at_once_in_one_line(app: Babeltop, engine: FakeEngine):
+    async with app.run_test(size=(200, 60)) as pilot:
+        await pilot.pause()
+        changes = [
+            ("de", Phase.RUNNING, 300),
+            ("fr", Phase.RUNNING, 300),
+            ("de", Phase.DONE, 120),
+            ("fr", Phase.FAILED, 60),
+        ]
+        report(engine, app, part_changes=tuple(PartChange(part, phase, NOW - ago) for part, phase, ago in changes))
+        await pilot.press("right_square_bracket")
+        await pilot.pause()
+        lines = [" ".join(line[line.rfind("14:0") :].split()) for line in text_of(pilot).splitlines()]
+        assert [line for line in lines if line.endswith((" de", " fr"))] == [
+            "14:01 running de, fr",
+            "14:04 done de",
+            "14:05 failed fr",
+        ]

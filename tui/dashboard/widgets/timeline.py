@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from textual.content import Content
 
@@ -28,6 +28,7 @@ def timeline_lines(
     lines = list(_phase_lines(board, zone, state, changes, bar_width))
     if state.job.added is not None:
         lines.append((state.job.added, Content.assemble((_instant_text(state.job.added, zone, now), QUIET), "  added")))
+    lines += _part_lines(zone, state, now)
     yield from (line for _, line in sorted(lines, key=lambda line: line[0]))
     if not changes:
         yield Content.styled("no phase changes yet", QUIET)
@@ -59,6 +60,19 @@ def _phase_lines(
                 (f"  {change.message}" if change.message else "", QUIET),
             ),
         )
+
+
+def _part_lines(zone: tzinfo, state: JobState, now: float) -> Iterator[tuple[float, Content]]:
+    """Yield the instant and the line of each change of parts; those that changed together are one line."""
+    for (seen, phase), changes in groupby(state.part_changes, lambda change: (change.seen, change.after)):
+        names = ", ".join(change.part for change in changes)
+        text = Content.assemble(
+            (_instant_text(seen, zone, now), QUIET),
+            "  ",
+            (f"{phase.replace('_', ' '):<10}", f"$job-{columns.phase_tone(phase)}"),
+            f"{'':>9}{names}",
+        )
+        yield seen, text
 
 
 def _instant_text(instant: float, zone: tzinfo, now: float) -> str:
