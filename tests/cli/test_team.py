@@ -137,6 +137,38 @@ def test_a_viewer_sees_the_board_and_no_link(tmp_path, service, team):
         stop(polling)
 
 
+def test_the_whole_teams_board_names_its_owners(tmp_path, service, team):
+    worker = Machine(tmp_path / "worker", service, team, CANARY)
+    alice = Machine(tmp_path / "alice", service, team, more='watchlist = "alice"\n')
+    bob = Machine(tmp_path / "bob", service, team, more='watchlist = "bob"\n')
+    assert alice.run("add", "heygen:a-fine-x").returncode == 0
+    assert bob.run("add", "heygen:b-fine-x").returncode == 0
+    polling = worker.start("watch")
+    try:
+        assert alice.run("wait", "--team").returncode == 0
+        listed = alice.run("list", "--team").stdout
+        assert "OWNER" in listed
+        assert "b-fine-x" in listed
+        assert "b-fine-x" not in alice.run("list").stdout
+        found = json.loads(alice.run("list", "--team", "--json", "--filter", "owner:bob").stdout)
+        assert [(job["id"], job["owners"], job["phase"]) for job in found] == [("b-fine-x", ["bob"], "done")]
+        assert "b-fine-x" in alice.run("check", "--team", "b-fine-x").stdout
+        assert "b-fine-x" in alice.run("log", "--team").stdout
+        for command in ("remove", "archive", "edit"):
+            run = alice.run(command, "b-fine-x", *(["--label", "x"] if command == "edit" else []))
+            assert run.returncode == 2
+            assert "heygen:b-fine-x is on the watchlist of bob, not on yours" in run.stderr
+        assert alice.run("fleet", "--team").returncode == 0
+    finally:
+        stop(polling)
+
+
+def test_the_board_of_a_team_needs_one(tmp_path):
+    run = Machine(tmp_path / "alice", "http://127.0.0.1:9", "").run("list", "--team")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert "[team] database" in run.stderr
+
+
 def dumped(database):
     """Return a database as pg_dump writes it, and each of its binary values as text."""
     command = [str(server_folder() / "pg_dump"), "-d", database]

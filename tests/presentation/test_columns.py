@@ -98,11 +98,12 @@ def test_every_column_has_a_cell_a_sort_and_a_meaning():
         label="Name",
         report=make_report(message="Audio missing", language="fr"),
     )
-    state = replace(state, job=replace(state.job, tags=("a", "b"), note="legal", kind="dub"))
+    state = replace(state, job=replace(state.job, tags=("a", "b"), note="legal", kind="dub", owners=("ann", "bo")))
     options = OPTIONS._replace(context=replace(OPTIONS.context, providers={"heygen": "vendor"}))
-    found = row(state, options, visible_columns(250, chosen=list(COLUMN_TYPES)))
+    found = row(state, options, visible_columns(270, chosen=list(COLUMN_TYPES)))
     assert list(found) == list(COLUMN_TYPES)
     wanted = {
+        "owner": "ann, bo",
         "provider": "vendor",
         "id": "i",
         "total": "10m",
@@ -113,7 +114,7 @@ def test_every_column_has_a_cell_a_sort_and_a_meaning():
     wanted |= {"kind": "dub", "polls": "7", "changed": "07:53", "time": "7m"}
     assert {name: found[name].text for name in wanted} == wanted
     assert COLUMN_TYPES.keys() <= SORTS.keys()
-    empty = row(JobState(job=Job(account="heygen", id="i")), OPTIONS, visible_columns(250, chosen=list(COLUMN_TYPES)))
+    empty = row(JobState(job=Job(account="heygen", id="i")), OPTIONS, visible_columns(270, chosen=list(COLUMN_TYPES)))
     assert {empty[name].text for name in ("total", "tags", "note", "message", "kind", "changed")} == {"·"}
 
 

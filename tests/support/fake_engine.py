@@ -13,7 +13,8 @@ from tui.domain import job_state
 from tui.domain.fleet import FleetReport
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.links import expiry
-from tui.domain.models import Ref
+from tui.domain.models import Job, Ref
+from tui.domain.team import team_board
 from tui.engine.api import (
     AccountState,
     Cancel,
@@ -28,6 +29,7 @@ from tui.engine.api import (
     Renew,
     Resume,
     SaveUiState,
+    ShowTeam,
     Update,
 )
 from tui.engine.journal.fleet_reader import FleetReader
@@ -103,6 +105,16 @@ class FakeEngine:
             case Resume(account):
                 self.resumed.append(account)
                 return CommandResult(message=f"Account {account} resumed")
+            case ShowTeam(whole_team):
+                own = self.workspace.job_states()
+                lists: dict[str, list[Job]] = {"alice": [], "bob": []}
+                for number, state in enumerate(own.values()):
+                    lists["bob" if number % 2 else "alice"].append(state.job)
+                jobs = team_board(lists, "alice") if whole_team else lists["alice"]
+                states = {job.ref: replace(own[job.ref], job=job) for job in jobs}
+                role = "following poller"
+                self.push(Update(states=states, order=tuple(states), role=role, shows_team=whole_team))
+                return CommandResult(message=f"{len(states)} jobs")
             case SaveUiState(values):
                 self.workspace.journal.save_ui_state(values)
                 return CommandResult()

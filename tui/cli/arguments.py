@@ -98,6 +98,10 @@ def _add_filter(parser: ArgumentParser) -> None:
     )
 
 
+def _add_team_option(parser: ArgumentParser) -> None:
+    parser.add_argument("--team", action="store_true", help="the jobs of all watchlists of the team, with their owners")
+
+
 def _add_refs_or_filter(parser: ArgumentParser) -> None:
     """Add the arguments of a subcommand that changes jobs: some must be named."""
     parser.add_argument("refs", metavar="REF", nargs="*", help="account:id, or an id that only one account has")
@@ -201,17 +205,20 @@ def _list_arguments(parser: ArgumentParser) -> None:
         help="filter: new, queued, running, done, failed, timed_out, blocked or missing; may be repeated",
     )
     parser.add_argument("--tag", metavar="TAG", action="append", dest="tags", help="filter by tag; may be repeated")
+    _add_team_option(parser)
     _add_json_option(parser)
 
 
 def _check_arguments(parser: ArgumentParser) -> None:
     _add_refs(parser)
     _add_filter(parser)
+    _add_team_option(parser)
     _add_json_option(parser)
 
 
 def _renew_arguments(parser: ArgumentParser) -> None:
     _add_refs(parser, required=True)
+    _add_team_option(parser)
     _add_json_option(parser)
 
 
@@ -222,6 +229,7 @@ def _wait_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--timeout", metavar="TIME", type=parse_duration, help="90s, 30m, 1h or 2d; then exit with code 124"
     )
+    _add_team_option(parser)
     _add_json_option(parser, "print one JSON array at the end")
 
 
@@ -262,15 +270,18 @@ def _log_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--since", metavar="TIME", type=parse_duration, help="only changes of the last 90s, 30m, 1h or 7d"
     )
+    _add_team_option(parser)
     _add_json_option(parser)
 
 
 def _fleet_arguments(parser: ArgumentParser) -> None:
+    _add_team_option(parser)
     _add_json_option(parser)
     add_workspace_options(parser)
 
 
 def _report_arguments(parser: ArgumentParser) -> None:
+    _add_team_option(parser)
     parser.add_argument("--html", metavar="FILE", help="file to write, replaced if it exists (default: stdout)")
     parser.add_argument("--links", action="store_true", help="with the jobs' links, most of which work without a key")
     add_workspace_options(parser)

@@ -86,10 +86,25 @@ def resolve_refs(workspace: Workspace, texts: Sequence[str], refs: Collection[Re
         try:
             named.add(job_ids.resolve_ref(text, refs, accounts))
         except job_ids.UnknownRefError as error:
-            problems.append(str(error))
+            problems.append(_foreign_problem(workspace, text, accounts) or str(error))
     if problems:
         raise UsageError("\n  ".join(problems))
     return [ref for ref in refs if ref in named]
+
+
+def _foreign_problem(workspace: Workspace, text: str, accounts: Mapping[str, Account]) -> str:
+    """Return a message if another watchlist of the team has the job; "" else."""
+    if not workspace.is_team:
+        return ""
+    from tui.domain import job_ids
+    from tui.domain.team import team_board
+    from tui.presentation.descriptions import foreign_refusal
+
+    try:
+        jobs = {job.ref: job for job in team_board(workspace.team_lists(), "")}
+        return foreign_refusal([jobs[job_ids.resolve_ref(text, jobs, accounts)]])
+    except (job_ids.UnknownRefError, JournalError):
+        return ""
 
 
 def select_jobs(workspace: Workspace, args: "Namespace", states: Mapping[Ref, JobState]) -> list[Ref]:

@@ -17,15 +17,16 @@ GAP = "  "
 MIN_COLUMN_WIDTH = 8
 """Cells. No column is cut below it."""
 
+_OWNER = Column("owner", "OWNER", 12)
 _TIME_COLUMNS = (Column("lang", "LANG", 7), Column("time", "TIME", 6), Column("link", "LINK", 9))
-_HEADERS = ("STATUS", "ACCOUNT", "ID", "NAME", *(column.title for column in _TIME_COLUMNS), "MESSAGE")
 
 
-def render_jobs(states: Iterable[JobState], context: EvaluationContext) -> str:
-    """Return a table of jobs with a header row, or an empty text without jobs."""
-    options = RenderOptions(context)
-    rows = [_job_row(state, options) for state in states]
-    return render([_HEADERS, *rows], shrinkable=(2, 3, len(_HEADERS) - 1)) if rows else ""
+def render_jobs(states: Iterable[JobState], context: EvaluationContext, *, has_owners: bool = False) -> str:
+    """Return a table of jobs with a header row, or an empty text without jobs. `has_owners`: with that column."""
+    options, more = RenderOptions(context), ((_OWNER,) if has_owners else ()) + _TIME_COLUMNS
+    headers = ("STATUS", "ACCOUNT", "ID", "NAME", *(column.title for column in more), "MESSAGE")
+    rows = [_job_row(state, options, more) for state in states]
+    return render([headers, *rows], shrinkable=(2, 3, len(headers) - 1)) if rows else ""
 
 
 def render(rows: Sequence[Sequence[str]], shrinkable: Sequence[int]) -> str:
@@ -41,14 +42,14 @@ def render(rows: Sequence[Sequence[str]], shrinkable: Sequence[int]) -> str:
     return "".join(f"{GAP.join(map(fit_to_width, row, widths)).rstrip()}\n" for row in rows)
 
 
-def _job_row(state: JobState, options: RenderOptions) -> tuple[str, ...]:
+def _job_row(state: JobState, options: RenderOptions, more: tuple[Column, ...]) -> tuple[str, ...]:
     name = queries.display_name(state)
     return (
         state.phase,
         state.job.account,
         state.job.id,
         EMPTY_CELL if name == state.job.id else name,
-        *(cell.text for cell in columns.row_cells(state, _TIME_COLUMNS, options)),
+        *(cell.text for cell in columns.row_cells(state, more, options)),
         "; ".join(_messages(state, options.context)),
     )
 

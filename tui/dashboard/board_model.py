@@ -15,7 +15,7 @@ from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health
 from tui.presentation import queries
 from tui.presentation.columns import ASCII, UNICODE, RenderOptions
 from tui.presentation.queries import View
-from tui.presentation.table_layout import DEFAULT_COLUMNS
+from tui.presentation.table_layout import DEFAULT_COLUMNS, with_owner
 from tui.storage.config.settings import SavedView
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ class BoardModel:
         self.states: dict[Ref, JobState] = {}
         self.accounts: dict[str, AccountState] = {}
         self.problems: tuple[str, ...] = ()
+        self.shows_team = False
+        """The board has the jobs of all watchlists of the team."""
         self.role = ""
         """`Update.role` of a console that follows or is paused; "" while it polls."""
         self.downloads: dict[Ref, DownloadProgress] = {}
@@ -98,6 +100,7 @@ class BoardModel:
         if update.downloads:
             self._update_downloads(update.downloads)
         if update.role is not None:
+            self.shows_team = update.shows_team
             self.role = update.role if update.role.startswith(("following", VIEWING, PAUSED)) else ""
         if update.problems is not None:
             self.problems = update.problems
@@ -180,9 +183,10 @@ class BoardModel:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Columns of the table, by id."""
+        """Columns of the table, by id; on the board of a team with the owner."""
         saved = self.saved_views.get(self.view)
-        return saved.columns if saved is not None and saved.columns else self.preferred_columns
+        columns = saved.columns if saved is not None and saved.columns else self.preferred_columns
+        return with_owner(columns) if self.shows_team else columns
 
     def show_view(self, view: str) -> None:
         """Show a view, with the sort that it has."""

@@ -212,7 +212,10 @@ class Dashboard(Screen[None]):
         if self.held_updates is not None:
             self.held_updates.append(update)
             return
+        columns = self.board.columns
         self.board.apply_update(update)
+        if self.board.columns != columns:
+            self.query_one(TableHeader).refresh()
         self.tick()
 
     def show_all_jobs(self, update: Update) -> None:
@@ -241,7 +244,8 @@ class Dashboard(Screen[None]):
 
     def _remember_first_rows(self, refs: Sequence[Ref]) -> None:
         """Store the first rows for the first frame of the next start, now and then."""
-        is_long = len(self.board.states) > HEAD_JOBS and not self.board.is_partial and not self.board.filter_text
+        is_own = not self.board.is_partial and not self.board.shows_team
+        is_long = len(self.board.states) > HEAD_JOBS and is_own and not self.board.filter_text
         if not is_long or monotonic() - self._first_rows_stored_at < FIRST_ROWS_INTERVAL:
             return
         first = refs[:HEAD_JOBS]

@@ -135,6 +135,15 @@ class Job(Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """No bell, toast or hook."""
     archived: bool = False
     """Not polled, not counted; in the Archive view."""
+    owners: tuple[str, ...] = ()
+    """On the board of a team: names of the watchlists that have the job, the console's own first."""
+    is_foreign: bool = False
+    """On the board of a team: only other operators' watchlists have the job; they edit it and get its alerts."""
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the job causes no alerts here."""
+        return self.muted or self.is_foreign
 
     @property
     def ref(self) -> Ref:

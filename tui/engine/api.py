@@ -205,7 +205,13 @@ class Discover(Struct, frozen=True):
     """List the accounts' jobs that are not on the watchlist and were not removed from it."""
 
 
-Command = Discover | Operation | Refresh | Renew | Resume | Pause | SaveUiState | Download | Cancel
+class ShowTeam(Struct, frozen=True):
+    """Show the jobs of all watchlists of the team, or (with `whole_team` False) of the console's own."""
+
+    whole_team: bool
+
+
+Command = Discover | ShowTeam | Operation | Refresh | Renew | Resume | Pause | SaveUiState | Download | Cancel
 
 
 class CommandResult(Struct, frozen=True, kw_only=True):
@@ -249,6 +255,8 @@ class RoleChanged(Struct, frozen=True):
 
     role: str
     """"polling", "paused", "following PID n", or "following PID n, paused"; of a viewer, "viewing HOST"."""
+    shows_team: bool = False
+    """The board has the jobs of all watchlists of the team."""
 
 
 class ProblemsChanged(Struct, frozen=True):
@@ -289,6 +297,8 @@ class Update(Struct, frozen=True, kw_only=True):
     accounts: Mapping[str, AccountState] | None = None
     role: str | None = None
     """Role as in `RoleChanged`; None if unchanged."""
+    shows_team: bool = False
+    """As in `RoleChanged`, if the role is given."""
     problems: tuple[str, ...] | None = None
     """Current problems as in `ProblemsChanged`; None if unchanged."""
     notices: tuple[Notice, ...] = ()

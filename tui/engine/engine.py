@@ -29,6 +29,7 @@ from tui.engine.api import (
     Resume,
     RoleChanged,
     SaveUiState,
+    ShowTeam,
 )
 from tui.engine.clock import SUSPEND_GAP
 from tui.engine.command_handler import CommandHandler
@@ -49,6 +50,7 @@ from tui.engine.polling.poller import Poller
 from tui.engine.polling.user_poll import UserPoll
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.journal.database import JournalError
+from tui.storage.watchlist.operations import Operation
 from tui.storage.workspace import Workspace
 
 TICK_INTERVAL = 1.0
@@ -72,11 +74,13 @@ class Engine:
         tick_interval: float = TICK_INTERVAL,
         hooks: Callable[[AlertEvent], None] | None = None,
         is_worker: bool = False,
+        shows_team: bool = False,
     ) -> None:
         """`publish` receives every event. `context` is by default one of the real clock and network.
 
         `subset`: the jobs that the engine handles; None for the whole watchlist. `hooks` receives the alerts for the
         operator's hooks; None without hooks. `is_worker`: in a team, this process may poll; no other does.
+        `shows_team`: in a team, begin with the jobs of all watchlists.
         """
         self._context = context = context or EngineContext.create(wall=workspace.wall)
         self._workspace = workspace
@@ -122,8 +126,9 @@ class Engine:
                 self._job_store,
                 self.perform,
                 self._merge_journal_changes,
-                has_whole_board=not self._is_partial,
+                subset=subset,
                 publishes=not workspace.readonly,
+                shows_team=shows_team,
             )
         executor = PollExecutor(context, self._job_store, self._on_response)
         self._poll_job = executor.poll
@@ -240,7 +245,7 @@ class Engine:
         """Poll as leader, or follow the leader, until cancelled. The journal is complete afterwards."""
         try:
             await self._update_role()
-            self._publish(RoleChanged(self._role.text))
+            self._publish_role()
             self._publish_accounts()
             await self._write_heartbeat()
             async with asyncio.TaskGroup() as tasks:
@@ -323,7 +328,7 @@ class Engine:
         self._role = role = role._replace(is_viewer=self._is_viewer)
         self._job_store.set_problem("lease", role.problem)
         if role.text != before.text:
-            self._publish(RoleChanged(role.text))
+            self._publish_role()
         if role.is_leader and not before.is_leader:
             if self._team is not None:  # another computer may have written since the last tick
                 await self._merge_journal_changes()
@@ -339,6 +344,10 @@ class Engine:
         """Show the other consoles what this one publishes, if it is the leader."""
         if self._role.is_leader:
             await self._leader_election.write_heartbeat(self._published_accounts.values(), is_paused=self._paused)
+
+    def _publish_role(self) -> None:
+        text = "paused" if self._paused and self._role.is_leader else self._role.text
+        self._publish(RoleChanged(text, self._team is not None and self._team.shows_team))
 
     def _sync_clock(self) -> None:
         """Spread overdue polls after a suspend; move the schedule along if the clock was set."""
@@ -446,9 +455,14 @@ class Engine:
 
     async def perform(self, command: Command) -> CommandResult:
         """Perform a command. A failure is a result, not an exception."""
-        if self._is_viewer and not isinstance(command, SaveUiState):
+        if self._is_viewer and not isinstance(command, SaveUiState | ShowTeam):
             return CommandResult(ok=False, message=VIEWER_REFUSAL)
+        refusal = self._team.refusal(command) if self._team is not None and isinstance(command, Operation) else ""
+        if refusal:
+            return CommandResult(ok=False, message=refusal)
         match command:
+            case ShowTeam(whole_team):
+                return await self._show_team(whole_team=whole_team)
             case Refresh() | Pause() | Resume() if self._team is not None and self._follows_always:
                 return await self._team.send(command)
             case Pause(paused):
@@ -460,6 +474,13 @@ class Engine:
             case _:
                 return await self._command_handler.perform(command)
 
+    async def _show_team(self, *, whole_team: bool) -> CommandResult:
+        if self._team is None:
+            return CommandResult(ok=False, message="No team: set [team] database in config.toml")
+        result = await self._team.show(whole_team=whole_team)
+        self._publish_role()
+        return result
+
     def _set_paused(self, paused: bool) -> CommandResult:
         if not self._role.is_leader:
             return CommandResult(
@@ -467,7 +488,7 @@ class Engine:
             )
         if paused is not self._paused:
             self._paused = paused
-            self._publish(RoleChanged("paused" if paused else self._role.text))
+            self._publish_role()
             if paused:
                 self._empty_queues()
             else:

@@ -46,6 +46,7 @@ class Outbox:
         self._order: tuple[Ref, ...] | None = None
         self._removed: set[Ref] = set()
         self._role: str | None = None
+        self._shows_team = False
         self._problems: tuple[str, ...] = ()
         self._problems_changed = False
         self._failure = ""
@@ -67,8 +68,8 @@ class Outbox:
                     (self._unfinished_downloads.add if unfinished else self._unfinished_downloads.discard)(event.ref)
                 case Notice():
                     self._notices.append(event)
-                case RoleChanged(role):
-                    self._role = role
+                case RoleChanged(role, shows_team):
+                    self._role, self._shows_team = role, shows_team
                 case ProblemsChanged(problems):
                     self._problems, self._problems_changed = problems, True
                 case WatchlistOrder(refs):
@@ -121,6 +122,7 @@ class Outbox:
                 order=self._order,
                 accounts=self._accounts,
                 role=self._role,
+                shows_team=self._shows_team,
                 problems=failure + self._problems if self._problems_changed else None,
                 notices=tuple(self._notices),
                 downloads=self._downloads,

@@ -264,6 +264,12 @@ def _text_cell(text: str, state: JobState) -> Cell:
     return Cell(text, Tone.QUIET if state.job.muted else Tone.PLAIN)
 
 
+def _owner_cell(state: JobState, options: RenderOptions) -> Cell:
+    if not state.job.owners:
+        return Cell(EMPTY_CELL, Tone.QUIET)
+    return Cell(", ".join(state.job.owners), Tone.QUIET if state.job.is_foreign else Tone.PLAIN)
+
+
 def _message_cell(state: JobState, options: RenderOptions) -> Cell:
     is_problem = state.fault is not None or state.phase in PROBLEMS
     cell = _text_cell(queries.message(state), state)
@@ -292,6 +298,7 @@ _RENDERERS: Mapping[str, Callable[[JobState, RenderOptions], Cell]] = {
     "next": _next_cell,
     "link": link_cell,
     "provider": lambda state, options: Cell(options.context.provider_of(state.job.account)),
+    "owner": _owner_cell,
     "id": lambda state, _: _text_cell(state.job.id, state),
     "total": _total_cell,
     "tags": lambda state, _: _text_cell(" ".join(state.job.tags), state),

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from tui.domain.job_state import Flag, JobState, primary_link
 from tui.domain.links import renewal
-from tui.domain.models import FaultKind, Link, PollReason
+from tui.domain.models import FaultKind, Job, Link, PollReason
 from tui.domain.polling import duration_model
 from tui.domain.polling.rate_limit import WaitReason
 from tui.presentation import formatting
@@ -162,3 +162,12 @@ def describe_summary(counts: Mapping[str, int], names: Sequence[str]) -> str:
 def _link_remaining(state: JobState, now: float) -> float:
     link = primary_link(state)
     return max(0.0, (link.expires_at or now) - now) if link is not None else 0.0
+
+
+def foreign_refusal(jobs: Sequence[Job]) -> str:
+    """Return why jobs that are on other operators' watchlists only are not edited here; "" without any."""
+    owners = sorted({owner for job in jobs for owner in job.owners})
+    if not jobs:
+        return ""
+    what = f"{jobs[0].ref} is" if len(jobs) == 1 else f"{len(jobs)} of these jobs are"
+    return f"{what} on the watchlist of {' and '.join(owners)}, not on yours: edited only there"

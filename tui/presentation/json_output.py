@@ -28,6 +28,7 @@ def job(state: JobState, provider: str | None, context: EvaluationContext) -> Js
         "label": listed.label,
         "tags": listed.tags,
         "note": listed.note,
+        "owners": listed.owners,
         "added": iso_or_none(listed.added),
         "phase": state.phase,
         "status": report.raw_status if report else None,

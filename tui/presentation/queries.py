@@ -138,6 +138,7 @@ SORTS: Mapping[str, Sort] = {
     "status": Sort("running first, then problems, then done", lambda state, _: _PHASE_ORDER[state.phase]),
     "account": Sort("account", lambda state, _: state.job.account),
     "provider": Sort("service", lambda state, context: context.provider_of(state.job.account)),
+    "owner": Sort("owner", lambda state, _: state.job.owners or (_LAST_TEXT,)),
     "name": Sort("name", lambda state, _: display_name(state).casefold()),
     "id": Sort("id", lambda state, _: state.job.id),
     "lang": Sort("language", lambda state, _: (state.report and state.report.language) or _LAST_TEXT),

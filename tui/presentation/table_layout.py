@@ -41,6 +41,7 @@ COLUMN_TYPES: Mapping[str, ColumnType] = {
     "status": ColumnType("phase, or a status that is not known", 11),
     "account": ColumnType("account", 9, 7),
     "provider": ColumnType("service", 9, 7),
+    "owner": ColumnType("watchlist of a team that has the job", 12, 8),
     "name": ColumnType("label, else title, else id; with the message of a problem", 0),
     "id": ColumnType("id", 24, 16),
     "lang": ColumnType("language", 7, 5),
@@ -61,7 +62,7 @@ COLUMN_TYPES: Mapping[str, ColumnType] = {
 COLUMN_ALIASES: Mapping[str, str] = {"language": "lang", "expires": "link", "phase": "status"}
 """Other names of columns, in config.toml."""
 DEFAULT_COLUMNS = ("status", "account", "name", "lang", "progress", "time", "eta", "next", "link")
-_DROP_ORDER = ("eta", "progress", "lang", "next", "time", "account", "link")
+_DROP_ORDER = ("eta", "progress", "lang", "next", "time", "account", "owner", "link")
 """Default columns in the order in which they are dropped for the name."""
 
 
@@ -75,7 +76,7 @@ def visible_columns(
     """
     is_wide = width >= 100
     widths = {column: _width(COLUMN_TYPES[column], is_wide=is_wide, show_instants=show_instants) for column in chosen}
-    if not is_wide and tuple(chosen) == DEFAULT_COLUMNS:
+    if not is_wide and _are_default(chosen):
         del widths["eta"]
     flexible = next((column for column in ("name", "message", "note", "id", "tags") if column in widths), "")
     minimum = 1 if flexible else 0
@@ -100,8 +101,20 @@ def visible_columns(
     )
 
 
+def with_owner(columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns with that of the owner, before the name."""
+    if "owner" in columns:
+        return tuple(columns)
+    at = columns.index("name") if "name" in columns else len(columns)
+    return (*columns[:at], "owner", *columns[at:])
+
+
+def _are_default(chosen: Sequence[str]) -> bool:
+    return tuple(column for column in chosen if column != "owner") == DEFAULT_COLUMNS
+
+
 def _order_of_dropping(chosen: Sequence[str]) -> Sequence[str]:
-    if tuple(chosen) == DEFAULT_COLUMNS:
+    if _are_default(chosen):
         return _DROP_ORDER
     return [column for column in reversed(chosen) if column not in {"name", chosen[0]}]
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec.structs import replace
 
 from tui.domain.job_state import JobState, PhaseChange
-from tui.domain.models import Ref
+from tui.domain.models import Job, Ref
+from tui.errors import ConfigurationError
 from tui.storage import ownership, paths
 from tui.storage.config.configuration import Account, Configuration, WorkspacePaths
 from tui.storage.config.job_secrets import JobSecrets
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from tui.storage.team.storage import TeamStorage
 
 T = TypeVar("T")
+
+NO_TEAM = (
+    "no team: set [team] database in config.toml, or BABELTOP_TEAM_DATABASE, to a PostgreSQL connection string "
+    "such as 'service=babeltop'"
+)
+"""Why a subcommand of a team does nothing."""
 
 ENGINE_LOCK_TIMEOUT = 2.0
 """Seconds that the engine waits for another writer of the watchlist."""
@@ -238,18 +245,32 @@ class Workspace:
         board = self.restore_board()
         return board if board is not None and board.content(stamp) is not None else None
 
-    def job_states(self) -> dict[Ref, JobState]:
-        """Return the last known state of every job, in the watchlist's order. Raises WatchlistError, JournalError."""
+    def job_states(self, *, whole_team: bool = False) -> dict[Ref, JobState]:
+        """Return the last known state of every job, in the watchlist's order. Raises WatchlistError, JournalError.
+
+        `whole_team`: of the jobs of all watchlists, the own ones first. Raises ConfigurationError without a team.
+        """
         board = None if self.is_team else self._unchanged_board()
         if board is not None:
             self._warn_of(board.cache.problems)
             return board.states
         content = self.watchlist.read()
         self._warn_of(content.problems)
-        known = self._known_states([job.ref for job in content.jobs]) if content.jobs else {}
-        return {
-            job.ref: replace(known[job.ref], job=job) if job.ref in known else JobState(job=job) for job in content.jobs
-        }
+        jobs = self._team_jobs(content.jobs) if whole_team else content.jobs
+        known = self._known_states([job.ref for job in jobs]) if jobs else {}
+        return {job.ref: replace(known[job.ref], job=job) if job.ref in known else JobState(job=job) for job in jobs}
+
+    def team_lists(self) -> Mapping[str, Sequence[Job]]:
+        """Return the published watchlists by name. Raises JournalError, and ConfigurationError without a team."""
+        if not self.is_team:
+            raise ConfigurationError(NO_TEAM)
+        return self._read_team(lambda storage: storage.team.lists()) or {}
+
+    def _team_jobs(self, own: Sequence[Job]) -> Sequence[Job]:
+        from tui.domain.team import team_board
+
+        lists, name = self.team_lists(), self._watchlist_name()
+        return team_board({**lists, name: own}, name)
 
     def _warn_of(self, problems: Iterable[str]) -> None:
         self.warnings += [f"{self.paths.watchlist_file}: {problem}" for problem in problems]

@@ -11,11 +11,10 @@ from tests.support.postgres_server import member_of
 from tests.support.servers import serve_app
 from tests.support.waiting import until
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import Discover, Download, Pause, Refresh, Renew, Resume
-from tui.engine.consoles.team import merge_lists
+from tui.engine.api import Discover, Download, Pause, Refresh, Renew, Resume, ShowTeam
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
-from tui.storage.watchlist.operations import Add, Remove
+from tui.storage.watchlist.operations import Add, Remove, Set, SetEach
 
 TICK = 0.05
 A, B = Ref("heygen", "a-fine-x"), Ref("heygen", "b-fine-x")
@@ -229,12 +228,37 @@ async def test_without_a_worker_a_console_shows_a_problem(tmp_path, service, tea
         assert alice.engine.states[A].fault is None
 
 
-def test_lists_that_disagree_on_a_job_are_merged():
-    mine = Job(account="a", id="1", label="mine", archived=True, muted=True, download=False)
-    theirs = Job(account="a", id="1", label="theirs", keep_link=True, download=True, kind="dub")
-    other = Job(account="a", id="2", archived=True)
-    merged = merge_lists({"alice": (theirs,), "worker": (mine, other)}, "worker")
-    assert [job.id for job in merged] == ["1", "2"]
-    assert (merged[0].label, merged[0].kind) == ("mine", "dub")
-    assert (merged[0].archived, merged[0].muted, merged[0].keep_link, merged[0].download) == (False, False, True, False)
-    assert merged[1].archived
+async def test_a_console_shows_the_whole_team_and_edits_its_own_list(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "worker", service, team, is_worker=True),
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+        Console(tmp_path / "bob", service, team, {"heygen": (A.id, B.id)}) as bob,
+    ):
+        await bob.sees(is_done(B))
+        shown = await alice.engine.perform(ShowTeam(True))
+        assert (shown.ok, shown.message) == (True, "Whole team: 2 jobs of 2 watchlists")
+        await alice.sees(is_done(B))
+        jobs = {ref: state.job for ref, state in alice.engine.states.items()}
+        assert [(job.owners, job.is_foreign) for job in jobs.values()] == [(("alice", "bob"), False), (("bob",), True)]
+        before = alice.workspace.paths.watchlist_file.read_bytes()
+        for operation in (Remove((A, B)), Set((B,), {"label": "mine"}), SetEach({B: {"label": "mine"}})):
+            refused = await alice.engine.perform(operation)
+            assert (refused.ok, refused.message) == (
+                False,
+                "heygen:b-fine-x is on the watchlist of bob, not on yours: edited only there",
+            )
+        assert alice.workspace.paths.watchlist_file.read_bytes() == before
+        polls = alice.engine.states[B].poll_count
+        assert (await alice.engine.perform(Refresh((B,)))).ok
+        await alice.sees(lambda states: states[B].poll_count > polls)
+        bob.workspace.edit_watchlist(Remove((B,)))
+        await alice.sees(lambda states: list(states) == [A])
+        assert (await alice.engine.perform(ShowTeam(False))).message == "Watchlist alice"
+        assert not [each for each in alice.listener.notices if each.ref == B], "its end is bob's"
+
+
+async def test_without_a_team_there_is_no_board_of_one(tmp_path):
+    workspace = fixtures.make_workspace(tmp_path, "http://127.0.0.1:9")
+    result = await Engine(workspace, RecordingListener().publish).perform(ShowTeam(True))
+    assert (result.ok, "[team] database" in result.message) == (False, True)
+    workspace.close()

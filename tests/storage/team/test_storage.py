@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 
+import msgspec
 import psycopg
 import pytest
 from msgspec.structs import replace
@@ -366,6 +367,24 @@ async def test_a_stored_link_that_is_none_is_left_out(processes):
     hostile = replace(written, state=replace(written.state, links=(replace(VIDEO, url="file:///etc/passwd"), VIDEO)))
     await worker.journal.record([hostile])
     assert (await worker.journal.states([A]))[A].links == (VIDEO,)
+
+
+async def test_a_list_of_another_operator_is_sanitized(processes, members):
+    hostile = [
+        {"account": "a", "id": "1", "label": "x\x1b]52;c;eA==\x07", "owners": ["boss"], "is_foreign": False},
+        {"account": "a", "id": "../2\x1b"},
+        {"account": "a\nb", "id": "3"},
+        {"account": "", "id": "4"},
+    ]
+    with psycopg.connect(members["editor"], autocommit=True) as connection:
+        connection.execute(
+            "INSERT INTO babeltop.watchlist (name, jobs) VALUES (%s, %s)",
+            ("bob\x1b[31m", msgspec.json.encode(hostile)),
+        )
+    [(name, jobs)] = (await processes().team.lists()).items()
+    assert name.isprintable()
+    assert [(job.id, job.owners) for job in jobs] == [("1", ())]
+    assert jobs[0].label.isprintable()
 
 
 async def test_an_editor_changes_its_own_watchlists_only(members, team):

@@ -24,7 +24,7 @@ NOT_POLLED = "not polled now"
 def fleet(args: Namespace) -> int:
     """Run `fleet`: print the accounts and kinds, the worst first, as a table or as JSON."""
     with open_workspace(args) as workspace:
-        accounts, rows = asyncio.run(read_fleet(workspace, workspace.job_states().values()))
+        accounts, rows = asyncio.run(read_fleet(workspace, workspace.job_states(whole_team=args.team).values()))
     if args.json:
         write_stdout(json_array(fleet_row(row, _health(row, accounts)) for row in rows))
     elif rows:

@@ -43,15 +43,19 @@ def check(args: Namespace) -> int:
     """Run `check`: poll each job once and print its state."""
     with open_workspace(args) as workspace:
         refs = _select_jobs(workspace, args)
-        states = run_until_signal(_check(workspace, refs)) if refs else []
-        print_jobs(workspace, states, as_json=args.json)
+        states = run_until_signal(_check(workspace, refs, shows_team=args.team)) if refs else []
+        print_jobs(workspace, states, as_json=args.json, has_owners=args.team)
     return exit_code(states)
 
 
-async def _check(workspace: Workspace, refs: Sequence[Ref]) -> list[JobState]:
+async def _check(workspace: Workspace, refs: Sequence[Ref], *, shows_team: bool) -> list[JobState]:
     async with hook_dispatcher(workspace, print_message, HOOKS_TIMEOUT) as hooks:
         engine = Engine(
-            workspace, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
+            workspace,
+            EngineSubscriber({ref.account for ref in refs}).publish,
+            subset=frozenset(refs),
+            hooks=hooks,
+            shows_team=shows_team,
         )
         await engine.open()
         await engine.poll_once(engine.states.keys())
@@ -62,7 +66,7 @@ def renew(args: Namespace) -> int:
     """Run `renew`: request new links for each job, and print them with their remaining lifetime."""
     with open_workspace(args) as workspace:
         refs = _select_jobs(workspace, args)
-        found, states = run_until_signal(_renew(workspace, refs))
+        found, states = run_until_signal(_renew(workspace, refs, shows_team=args.team))
         if args.json:
             print_jobs(workspace, states, as_json=True)
         else:
@@ -76,10 +80,16 @@ def renew(args: Namespace) -> int:
     return fault_exit_code(each.fault for each in found)
 
 
-async def _renew(workspace: Workspace, refs: Sequence[Ref]) -> tuple[list[RenewalResult], list[JobState]]:
+async def _renew(
+    workspace: Workspace, refs: Sequence[Ref], *, shows_team: bool
+) -> tuple[list[RenewalResult], list[JobState]]:
     async with hook_dispatcher(workspace, print_message, HOOKS_TIMEOUT) as hooks:
         engine = Engine(
-            workspace, EngineSubscriber({ref.account for ref in refs}).publish, subset=frozenset(refs), hooks=hooks
+            workspace,
+            EngineSubscriber({ref.account for ref in refs}).publish,
+            subset=frozenset(refs),
+            hooks=hooks,
+            shows_team=shows_team,
         )
         await engine.open()
         found = await engine.renew(engine.states)
@@ -102,9 +112,9 @@ def wait(args: Namespace) -> int:
     """Run `wait` until all jobs, or any, have ended, all others are refused, or the timeout is over."""
     with open_workspace(args) as workspace:
         refs = _select_jobs(workspace, args)
-        waiter = _JobWaiter(workspace, refs, until_any=args.any)
+        waiter = _JobWaiter(workspace, refs, until_any=args.any, shows_team=args.team)
         timed_out = run_until_signal(waiter.run(args.timeout)) if refs else False
-        print_jobs(workspace, waiter.states, as_json=args.json)
+        print_jobs(workspace, waiter.states, as_json=args.json, has_owners=args.team)
         if timed_out:
             print_message(f"timed out: {len(waiter.pending)} of {len(refs)} jobs still running")
             return WAIT_TIMED_OUT
@@ -115,7 +125,8 @@ def wait(args: Namespace) -> int:
 class _JobWaiter:
     """Engine of one `wait`, with the jobs that have not ended."""
 
-    def __init__(self, workspace: Workspace, refs: Sequence[Ref], *, until_any: bool) -> None:
+    def __init__(self, workspace: Workspace, refs: Sequence[Ref], *, until_any: bool, shows_team: bool) -> None:
+        self._shows_team = shows_team
         self._workspace = workspace
         self._until_any = until_any
         self._subscriber = EngineSubscriber({ref.account for ref in refs})
@@ -129,7 +140,14 @@ class _JobWaiter:
         """Wait for at most `max_seconds`. Returns whether they passed before the jobs ended."""
         async with hook_dispatcher(self._workspace, print_message, HOOKS_TIMEOUT) as hooks:
             return await self._poll_until_ended(
-                Engine(self._workspace, self._subscriber.publish, subset=self._refs, hooks=hooks), max_seconds
+                Engine(
+                    self._workspace,
+                    self._subscriber.publish,
+                    subset=self._refs,
+                    hooks=hooks,
+                    shows_team=self._shows_team,
+                ),
+                max_seconds,
             )
 
     async def _poll_until_ended(self, engine: Engine, max_seconds: float | None) -> bool:
@@ -171,7 +189,7 @@ class _JobWaiter:
 
 def _select_jobs(workspace: Workspace, args: Namespace) -> list[Ref]:
     """Return the jobs to poll: an archived one only if it is named. Raises UsageError."""
-    states = workspace.job_states()
+    states = workspace.job_states(whole_team=args.team)
     refs = select_jobs(workspace, args, states)
     context = evaluation_context(workspace)
     selected = [ref for ref in refs if args.refs or not evaluation.is_archived(states[ref], context)]

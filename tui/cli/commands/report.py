@@ -24,7 +24,7 @@ PRIVATE_MODE, SHARED_MODE = 0o600, 0o666
 def report(args: Namespace) -> int:
     """Run `report`: write the page to a file, or to stdout."""
     with open_workspace(args) as workspace:
-        page = report_page(workspace, has_links=args.links)
+        page = report_page(workspace, has_links=args.links, whole_team=args.team)
     if args.html is None or args.html == "-":
         write_stdout(page)
         return OK
@@ -42,9 +42,9 @@ def report(args: Namespace) -> int:
     return OK
 
 
-def report_page(workspace: Workspace, *, has_links: bool = False) -> str:
+def report_page(workspace: Workspace, *, has_links: bool = False, whole_team: bool = False) -> str:
     """Return the page as of now, in local time. Raises JournalError."""
-    board = workspace.job_states().values()
+    board = workspace.job_states(whole_team=whole_team).values()
     accounts, rows = asyncio.run(read_fleet(workspace, board))
     now, zone = time.time(), datetime.now(UTC).astimezone().tzinfo or UTC
     context = evaluation_context(workspace)

@@ -19,23 +19,24 @@ def list_jobs(args: Namespace) -> int:
     phases = {_parse_phase(text) for text in args.phase or ()}
     tags = set(args.tags or ())
     with open_workspace(args) as workspace:
-        board = workspace.job_states()
+        board = workspace.job_states(whole_team=args.team)
         states = [board[ref] for ref in select_jobs(workspace, args, board)]
         wanted = [
             state
             for state in states
             if (not phases or state.phase in phases) and (not tags or not tags.isdisjoint(state.job.tags))
         ]
-        print_jobs(workspace, wanted, as_json=args.json)
+        print_jobs(workspace, wanted, as_json=args.json, has_owners=args.team)
         if not board:
-            print_message(f"no jobs in {workspace.paths.watchlist_file}: add some with `babeltop add ID`")
+            place = "the team's watchlists" if args.team else workspace.paths.watchlist_file
+            print_message(f"no jobs in {place}: add some with `babeltop add ID`")
         elif states and not wanted:
             print_message(f"no jobs match ({len(states)} on the watchlist)")
     return OK
 
 
-def print_jobs(workspace: Workspace, states: Iterable[JobState], *, as_json: bool) -> None:
-    """Print jobs to stdout."""
+def print_jobs(workspace: Workspace, states: Iterable[JobState], *, as_json: bool, has_owners: bool = False) -> None:
+    """Print jobs to stdout. `has_owners`: the table names the watchlists of each."""
     context = evaluation_context(workspace)
     if as_json:
         write_stdout(
@@ -44,13 +45,13 @@ def print_jobs(workspace: Workspace, states: Iterable[JobState], *, as_json: boo
             )
         )
     else:
-        write_stdout(text_table.render_jobs(states, context))
+        write_stdout(text_table.render_jobs(states, context, has_owners=has_owners))
 
 
 def log(args: Namespace) -> int:
     """Run `log`: print the phase changes of the jobs, oldest first."""
     with open_workspace(args) as workspace:
-        board = workspace.job_states()
+        board = workspace.job_states(whole_team=args.team)
         refs = resolve_refs(workspace, args.refs, board)
         since = time.time() - args.since if args.since is not None else 0.0
         found = workspace.phase_changes(refs).values() if refs else ()

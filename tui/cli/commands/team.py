@@ -8,12 +8,7 @@ from tui.cli import text_table
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError, print_message, write_stdout
 from tui.presentation import formatting, sanitize
-from tui.storage.workspace import Workspace
-
-NO_DATABASE = (
-    "no team: set [team] database in config.toml, or BABELTOP_TEAM_DATABASE, to a PostgreSQL connection string "
-    "such as 'service=babeltop'"
-)
+from tui.storage.workspace import NO_TEAM, Workspace
 
 ROLE_RIGHTS = {
     "worker": "polls, and all that an editor does",
@@ -27,7 +22,7 @@ def team(args: Namespace) -> int:
     """Run `team init`, `team status` or `team forget`."""
     with open_workspace(args) as workspace:
         if not workspace.is_team:
-            raise UsageError(NO_DATABASE)
+            raise UsageError(NO_TEAM)
         workspace.config.check_team()
         match args.action:
             case "init":

@@ -47,6 +47,7 @@ HANDLERS: "Mapping[CommandId, Callable[[Dashboard], None]]" = {
     "calendar": glance.show_calendar,
     "why": view.show_why,
     "journal": view.show_recent_events,
+    "team": view.toggle_team,
     "view_all": view.view_all,
     "view_active": view.view_active,
     "view_done": view.view_done,

@@ -9,6 +9,7 @@ from tui.dashboard.actions.selection import not_shown, with_selected
 from tui.domain.models import Job, Ref
 from tui.engine.api import AccountState, CommandResult, Pause, Refresh, Renew
 from tui.presentation import formatting
+from tui.presentation.descriptions import foreign_refusal
 from tui.presentation.formatting import count_of
 from tui.storage.watchlist.operations import Add, Remove, Set
 
@@ -54,7 +55,10 @@ def edit(dashboard: "Dashboard") -> None:
     from tui.dashboard.dialogs.edit import EditScreen
 
     jobs = tuple(dashboard.board.states[ref].job for ref in dashboard.selected_refs)
-    if jobs:
+    refusal = foreign_refusal([job for job in jobs if job.is_foreign])
+    if refusal:
+        dashboard.toast(refusal, ok=False)
+    elif jobs:
         open_dialog(dashboard, EditScreen(jobs, not_shown(dashboard)), dashboard.send_command)
 
 

@@ -11,7 +11,7 @@ from tui.dashboard.actions.dialog_results import open_dialog
 from tui.dashboard.themes import THEMES
 from tui.domain import evaluation
 from tui.domain.models import Ref
-from tui.engine.api import Resume
+from tui.engine.api import Resume, ShowTeam
 from tui.presentation import queries
 from tui.presentation.queries import View
 
@@ -329,6 +329,11 @@ def show_why(dashboard: "Dashboard") -> None:
 def _retry(dashboard: "Dashboard", account: str) -> None:
     """Retry an account, with its key loaded again."""
     dashboard.send_command(Resume(account))
+
+
+def toggle_team(dashboard: "Dashboard") -> None:
+    """Show the jobs of all watchlists of the team, or those of the operator's own again."""
+    dashboard.send_command(ShowTeam(not dashboard.board.shows_team))
 
 
 def show_recent_events(dashboard: "Dashboard") -> None:

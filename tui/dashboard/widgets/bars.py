@@ -119,7 +119,8 @@ class TopBar(Bar):
         name = "UTC" if zone.tzname(None) == "UTC" else ""
         clock = f"{formatting.clock(self._board.now(), zone)} {name}".rstrip()
         following = (self._board.role, "warning") if self._board.role else (self._role, "quiet")
-        right = [following, ("   ", "plain"), (f"{clock} ", "plain")]
+        team = [("team · ", "key")] if self._board.shows_team else []
+        right = [*team, following, ("   ", "plain"), (f"{clock} ", "plain")]
         room = self.size.width - sum(text_width(text) for text, _ in right)
         left: list[TonedText] = []
         for gap, tones_with_text in _BADGE_LEVELS:

@@ -5,18 +5,21 @@ A worker handles the jobs of all published watchlists. Every other process follo
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
 from tui.domain.job_state import PollSkipped
 from tui.domain.models import Fault, FaultKind, Job, Ref
+from tui.domain.team import merge_lists, team_board
 from tui.engine.api import CommandResult, Pause, Refresh, Renew, Resume
 from tui.engine.polling.job_store import JobStore
+from tui.presentation.descriptions import foreign_refusal
+from tui.presentation.formatting import count_of
 from tui.storage.journal.database import JournalError
 from tui.storage.protocols import TeamExchange
+from tui.storage.watchlist.operations import Add, Operation, Restore
 
 RESULT_INTERVAL = 0.5
 """Seconds between two readings of a command's result."""
@@ -54,32 +57,6 @@ _decode_request = msgspec.json.Decoder(_Request).decode
 _decode_result = msgspec.json.Decoder(_Result).decode
 
 
-def merge_lists(lists: Mapping[str, Sequence[Job]], own: str) -> tuple[Job, ...]:
-    """Return the jobs of all watchlists, each once. `own`: name of the watchlist whose texts and files count here.
-
-    A job is archived or muted if it is on every list that has it; its links are kept if one list wants that. The first
-    list by name decides its kind.
-    """
-    entries: dict[Ref, dict[str, Job]] = {}
-    for name, jobs in lists.items():
-        for job in jobs:
-            entries.setdefault(job.ref, {}).setdefault(name, job)
-    return tuple(_merge(found, own) for found in entries.values())
-
-
-def _merge(found: Mapping[str, Job], own: str) -> Job:
-    first = next(iter(found.values()))
-    mine = found.get(own)
-    return replace(
-        mine or first,
-        kind=first.kind,
-        archived=all(job.archived for job in found.values()),
-        muted=all(job.muted for job in found.values()),
-        keep_link=any(job.keep_link for job in found.values()),
-        download=mine is not None and mine.download,
-    )
-
-
 class TeamMember:
     """Membership of one engine."""
 
@@ -90,23 +67,27 @@ class TeamMember:
         perform: Callable[[RemoteCommand], Awaitable[CommandResult]],
         merge_changes: Callable[[], Awaitable[None]],
         *,
-        has_whole_board: bool,
+        subset: Collection[Ref] | None,
         publishes: bool,
+        shows_team: bool,
     ) -> None:
         """`perform` performs a command of another console; `merge_changes` reads what other processes wrote.
 
-        `has_whole_board`: the engine handles more than some jobs; `publishes`: its watchlist is the team's too.
+        `subset`: the jobs that the engine handles; None for all. `publishes`: its watchlist is the team's too.
+        `shows_team`: begin with the jobs of all watchlists.
         """
         self._exchange = exchange
         self._job_store = job_store
         self._perform = perform
         self._merge_changes = merge_changes
-        self._has_whole_board = has_whole_board
+        self._subset = subset
+        self._chosen = True if shows_team else None
+        """Whether the operator wants the jobs of all watchlists; None: not chosen yet."""
         self._publishes = publishes
         self._own: tuple[Job, ...] = ()
         self._published: tuple[Job, ...] | None = None
         self._lists: Mapping[str, Sequence[Job]] = {}
-        self._lists_on_board = self._lists
+        self._lists_on_board: Mapping[str, Sequence[Job]] | None = self._lists
         """Lists with which the board was last brought up to date; a failure is retried."""
         self._performing: dict[int, asyncio.Task[None]] = {}
         """Commands of other consoles in progress, by number."""
@@ -123,10 +104,35 @@ class TeamMember:
 
     def jobs(self, own: Sequence[Job]) -> tuple[Job, ...]:
         """Return the jobs of the board, given those of this console's watchlist, which are published soon."""
-        self._own = tuple(own)
-        if self.is_follower:
-            return self._own
-        return merge_lists({**self._lists, self._exchange.watchlist: self._own}, self._exchange.watchlist)
+        self._own, name = tuple(own), self._exchange.watchlist
+        if not self.is_follower:
+            return merge_lists({**self._lists, name: self._own}, name)
+        return team_board({**(self._lists if self.shows_team else {}), name: self._own}, name)
+
+    @property
+    def shows_team(self) -> bool:
+        """Whether the board has the jobs of all watchlists; a viewer's does, unless it has a watchlist of its own."""
+        return self._chosen if self._chosen is not None else self.is_viewer and not self._own
+
+    async def show(self, *, whole_team: bool) -> CommandResult:
+        """Show the jobs of all watchlists, or of the console's own."""
+        self._chosen, self._lists_on_board = whole_team, None
+        try:
+            await self._exchange_watchlists()
+        except JournalError as error:
+            return CommandResult(ok=False, message=str(error))
+        if not whole_team:
+            return CommandResult(message=f"Watchlist {self._exchange.watchlist}")
+        lists, jobs = count_of(len(self._lists), "watchlist"), count_of(len(self._job_store.states), "job")
+        return CommandResult(message=f"Whole team: {jobs} of {lists}")
+
+    def refusal(self, operation: Operation) -> str:
+        """Return why this console does not apply an edit: only the owner edits a watchlist; "" if it does."""
+        if isinstance(operation, Add | Restore):
+            return ""
+        states = self._job_store.states
+        foreign = [states[ref].job for ref in operation.refs if ref in states and states[ref].job.is_foreign]
+        return foreign_refusal(foreign)
 
     async def check(self, *, is_leader: bool) -> None:
         """Publish the watchlist if it changed, take those of others, and perform their commands as leader."""
@@ -143,11 +149,13 @@ class TeamMember:
         if self._publishes and not self.is_viewer and self._published != self._own:
             await self._exchange.publish(own := self._own)
             self._published = own
-        lists = await self._exchange.lists() if self._has_whole_board and not self.is_follower else None
+        is_needed = self.shows_team if self.is_follower else self._subset is None
+        lists = await self._exchange.lists() if is_needed else None
         if lists is not None:
             self._lists = lists
         if (lists := self._lists) is not self._lists_on_board:
-            await self._job_store.sync_watchlist(self.jobs(self._own), {})
+            jobs = (job for job in self.jobs(self._own) if self._subset is None or job.ref in self._subset)
+            await self._job_store.sync_watchlist(jobs, {})
             self._lists_on_board = lists
 
     async def renew(self, ref: Ref) -> Fault | None:

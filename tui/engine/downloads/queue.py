@@ -290,7 +290,7 @@ class DownloadQueue:
 
     def _notice(self, kind: NoticeKind, ref: Ref, text: str) -> None:
         state = self._job_store.states.get(ref)
-        if state is not None and not state.job.muted:
+        if state is not None and not state.job.is_silent:
             self._publish(Notice(kind, f"{queries.display_name(state)}: {text}", ref, self._now()))
 
 

@@ -126,7 +126,7 @@ class AlertMonitor:
         self._states[state.job.ref] = state
         if before is None or not _has_same_alerts(before, state):
             self._evaluate(state, self._now())
-        if state.fault is not None and state.fault.kind is FaultKind.RETIRED and not state.job.muted:
+        if state.fault is not None and state.fault.kind is FaultKind.RETIRED and not state.job.is_silent:
             account = self._accounts.get(state.job.account)
             if account is not None:
                 self._notify_retired(account, state.fault.message)
@@ -152,7 +152,7 @@ class AlertMonitor:
 
     def on_phase_change(self, state: JobState, change: PhaseChange) -> None:
         """Handle a phase change as the journal holds it, from any process."""
-        if state.job.muted or not self._is_wanted(change.after.value):
+        if state.job.is_silent or not self._is_wanted(change.after.value):
             return
         text = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}"
         key = f"{change.after} {change.ref} {change.seen!r}"
@@ -268,7 +268,7 @@ class AlertMonitor:
 
     def _fire(self, state: JobState, alert: TimedAlert, now: float, *, at_start: bool) -> None:
         """Raise one alert. `at_start`: it was due before the engine started, so it goes to hooks, not to the screen."""
-        if state.job.muted:
+        if state.job.is_silent:
             return
         if alert.flag is Flag.EXPIRING and not at_start:
             self._expiring[state.job.ref] = alert

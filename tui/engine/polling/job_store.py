@@ -327,7 +327,7 @@ class JobStore:
         self._publish(ProblemsChanged(tuple(self._problems.values())))
 
     def _notify_end(self, state: JobState, change: PhaseChange) -> None:
-        if state.job.muted or change.after not in ENDED:
+        if state.job.is_silent or change.after not in ENDED:
             return
         kind = NoticeKind.DONE if change.after is Phase.DONE else NoticeKind.FAILED
         text = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}"

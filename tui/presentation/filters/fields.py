@@ -143,6 +143,7 @@ _TEXT_FIELDS: Mapping[str, TextField] = {
         column="lang",
         mark=_LANGUAGE,
     ),
+    "owner": TextField("watchlist of a team", lambda state, _: state.job.owners, column="owner"),
     "tag": TextField("tag", lambda state, _: state.job.tags, column="tags", mark=_TAG),
     "note": TextField("note", lambda state, _: (state.job.note,), is_contained=True, column="note"),
     "message": TextField(

@@ -12,7 +12,7 @@ Vocabulary = Callable[[str], Collection[str]]
 """Returns the values that jobs have in a field: account, provider, tag, lang or kind."""
 KNOWN_VALUES = frozenset({"account", "provider"})
 """Fields with values that are known before any job has them, so that another one is a problem."""
-OPEN_VALUES = frozenset({"tag", "lang", "kind"})
+OPEN_VALUES = frozenset({"tag", "lang", "kind", "owner"})
 """Fields with values that only jobs have: one that no job has matches nothing, which may be meant."""
 QUOTES = "\"'"
 MAX_NAMED = 5

@@ -33,6 +33,8 @@ def _values(
         case "provider":
             configured = map(context.provider_of, accounts())
             return {*configured, *(context.provider_of(state.job.account) for state in states)}
+        case "owner":
+            return {owner for state in states for owner in state.job.owners}
         case "tag":
             return {tag for state in states for tag in state.job.tags}
         case "kind":

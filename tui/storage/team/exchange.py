@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from tui.domain.models import Job
+from tui.presentation.sanitize import clean
 from tui.storage.team.connection import TeamDatabase
+from tui.storage.watchlist.parser import trusted_jobs
 
 _encode = msgspec.json.Encoder().encode
 _decode_jobs = msgspec.json.Decoder(tuple[Job, ...]).decode
@@ -39,7 +41,10 @@ class TeamExchange:
         )
 
     async def lists(self) -> Mapping[str, Sequence[Job]] | None:
-        """Read all published watchlists, in the order of their names; None: no change."""
+        """Read all published watchlists, in the order of their names; None: no change.
+
+        What another operator wrote is read like a file of another person.
+        """
         rows = await self._database.execute("SELECT name, revision FROM babeltop.watchlist")
         revisions = dict(rows)
         if revisions == self._revisions:
@@ -48,13 +53,13 @@ class TeamExchange:
         found = await self._database.execute(
             "SELECT name, jobs FROM babeltop.watchlist WHERE name = ANY(%s)", (changed,)
         )
-        kept = {name: jobs for name, jobs in self._lists.items() if name in revisions}
+        kept = {name: self._lists[clean(name)] for name in revisions if clean(name) in self._lists}
         for name, blob in found:
             try:
-                kept[name] = _decode_jobs(blob)
+                kept[name] = trusted_jobs(_decode_jobs(blob))
             except msgspec.DecodeError:
                 continue  # published by another version: its last known jobs stay
-        self._lists, self._revisions = dict(sorted(kept.items())), revisions
+        self._lists, self._revisions = {clean(name): kept[name] for name in sorted(kept)}, revisions
         return self._lists
 
     async def submit(self, command: bytes) -> int:

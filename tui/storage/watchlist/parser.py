@@ -3,7 +3,7 @@
 import math
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Any
 
@@ -27,6 +27,8 @@ _DEEP_KEY = rf"(?m)(?:^\ufeff?|[\[{{,])[ \t]*+(?:{_KEY_PART}\.[ \t]*+){{{MAX_KEY
 """Such a key, where a key can be: at the start of a line, or after a bracket or comma."""
 MAX_TEXT_LENGTH = 10_000
 """Characters that are kept of a text that has to be sanitized."""
+TEAM_FIELDS = frozenset({"owners", "is_foreign"})
+"""Fields of a job that no watchlist sets."""
 Table = dict[str, Any]
 """TOML table as `tomllib` returns it."""
 
@@ -91,6 +93,8 @@ def ref_of(table: Table) -> Ref:
 def parse_job(table: Table) -> Job:
     """Return the job of a table. Raises ValueError, with the key in its text, for an invalid job."""
     fields = {**table, "added": _parse_instant(table["added"])} if "added" in table else table
+    if not TEAM_FIELDS.isdisjoint(fields):
+        fields = {key: value for key, value in fields.items() if key not in TEAM_FIELDS}
     try:
         job = msgspec.convert(fields, Job)
     except msgspec.ValidationError as error:
@@ -103,6 +107,15 @@ def parse_job(table: Table) -> Job:
     if why := job_ids.invalid_reason(job.id, has_slashes=True):
         raise ValueError(f"id: {why}")
     return job
+
+
+def trusted_jobs(jobs: Iterable[Job]) -> tuple[Job, ...]:
+    """Return the jobs of another operator's watchlist that could be in a file, as they would be read from it."""
+    return tuple(
+        _sanitized_job(replace(job, owners=(), is_foreign=False))
+        for job in jobs
+        if job.account and job.account.isprintable() and not job_ids.invalid_reason(job.id, has_slashes=True)
+    )
 
 
 def sanitized(content: WatchlistContent) -> WatchlistContent:
