@@ -1,6 +1,7 @@
 """Problems are shown at 80×24 and 120×40, and every dialog fits 80×24."""
 
 import os
+import re
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +13,9 @@ from tests.support.fake_engine import FakeEngine, account_states
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.confirm import ConfirmScreen
 from tui.dashboard.widgets.badges import account_badge
+from tui.dashboard.widgets.bars import TopBar
 from tui.dashboard.widgets.job_table import JobTable
+from tui.dashboard.widgets.vim_option_list import VimOptionList
 from tui.dashboard.widgets.welcome import OnboardingInfo
 from tui.domain.models import Phase
 from tui.engine.api import AccountState, Health, Update
@@ -108,6 +111,24 @@ async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, engine: Fake
         top = text_of(pilot).splitlines()[0]
         assert message[size[0] > 80] in top, top
         assert "UTC" in top
+
+
+async def test_of_many_accounts_the_top_bar_shows_those_with_a_problem_and_counts_the_others(
+    app: Babeltop, engine: FakeEngine
+):
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        calm = {f"account-{number:02}": account(name=f"account-{number:02}") for number in range(20)}
+        failed = account(name="last", health=Health.OFFLINE, consecutive_failures=5)
+        count = len({**app.screen.board.accounts, **calm}) + 1
+        engine.push(Update(states={}, accounts={**calm, "last": failed}))
+        await pilot.pause()
+        top = text_of(pilot).splitlines()[0]
+        assert "◌ last" in top
+        assert top.count("○") + top.count("●") + 1 + int(re.search(r"\+(\d+) ", top)[1]) == count
+        await pilot.click(TopBar, offset=(top.index("last"), 0))
+        await pilot.pause()
+        assert app.screen.query_one(VimOptionList).highlighted == count - 1
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40)])

@@ -14,7 +14,7 @@ from tui.dashboard.board_model import BoardModel
 from tui.dashboard.widgets.badges import account_badge, wait_text
 from tui.dashboard.widgets.line_widget import LineWidget
 from tui.dashboard.widgets.semantic_styles import tone_style
-from tui.engine.api import Health
+from tui.engine.api import AccountState, Health
 from tui.presentation import formatting
 from tui.presentation.cell_width import fit_to_width, text_width
 from tui.presentation.columns import EMPTY_CELL
@@ -47,7 +47,7 @@ class Bar(LineWidget):
         self._drawn_texts = left, right = self.texts()
         ground = self.rich_style
         between = bool(right)  # at least one blank, even if the left is cut
-        room = self.size.width - sum(text_width(text) for text, _ in right) - between
+        room = self.size.width - _width(right) - between
         segments: list[Segment] = []
         for text, tone in left:
             length = text_width(text)
@@ -67,10 +67,14 @@ class Bar(LineWidget):
     def text_at(self, x: int) -> tuple[int, int]:
         """Return which text is drawn at a cell: its index at the left, and at the right; -1: none."""
         left, right = self._drawn_texts
-        start_of_right = self.size.width - sum(text_width(text) for text, _ in right)
+        start_of_right = self.size.width - _width(right)
         if x >= start_of_right:
             return -1, _index_at(right, x - start_of_right)
         return _index_at(left, x), -1
+
+
+def _width(texts: list[TonedText]) -> int:
+    return sum(text_width(text) for text, _ in texts)
 
 
 def _index_at(texts: list[TonedText], x: int) -> int:
@@ -91,6 +95,7 @@ _BADGE_LEVELS = (
     (" ", frozenset[str]()),
 )
 """Gaps, and the tones of the badges that have a text, from much room to little: problems keep theirs longest."""
+_PROBLEM_TONES = frozenset({"warning", "failed"})
 
 
 _TEXTS_BEFORE_BADGES, _TEXTS_OF_BADGE = 2, 4
@@ -112,29 +117,38 @@ class TopBar(Bar):
         self._board = board
         self._zone = zone
         self._role = role
+        self._shown: list[AccountState] = []
+        """Accounts that have a badge."""
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
-        """Return badges with name, quota and wait; if they do not fit, with glyphs and waits alone."""
+        """Return badges with name, quota and wait; what does not fit is left out, accounts without a problem first."""
         zone = self._zone()
         name = "UTC" if zone.tzname(None) == "UTC" else ""
         clock = f"{formatting.clock(self._board.now(), zone)} {name}".rstrip()
         following = (self._board.role, "warning") if self._board.role else (self._role, "quiet")
         team = [("team · ", "key")] if self._board.shows_team else []
         right = [*team, following, ("   ", "plain"), (f"{clock} ", "plain")]
-        room = self.size.width - sum(text_width(text) for text, _ in right)
+        room = self.size.width - _width(right)
+        self._shown = list(self._board.accounts.values())
         left: list[TonedText] = []
         for gap, tones_with_text in _BADGE_LEVELS:
             left = self._badges(gap, tones_with_text)
-            if sum(text_width(text) for text, _ in left) <= room:
+            if _width(left) <= room:
+                return left, right
+        kept_longest = sorted(self._shown, key=self._has_no_problem)
+        while kept_longest:
+            self._shown.remove(kept_longest.pop())
+            hidden = len(self._board.accounts) - len(self._shown)
+            left = [*self._badges(" ", frozenset()), (f"+{hidden}", "quiet")]
+            if _width(left) < room:
                 break
         return left, right
 
     def on_click(self, event: events.Click) -> None:
         """Open the account whose badge is under the mouse."""
         index = (self.text_at(event.x)[0] - _TEXTS_BEFORE_BADGES) // _TEXTS_OF_BADGE
-        accounts = list(self._board.accounts)
-        if 0 <= index < len(accounts):
-            self.post_message(self.AccountClicked(accounts[index]))
+        if 0 <= index < len(self._shown):
+            self.post_message(self.AccountClicked(self._shown[index].name))
 
     def unchanged_for(self) -> float:
         """Return the seconds for which the line is unchanged: to the next minute, or the next change of a wait."""
@@ -142,11 +156,15 @@ class TopBar(Bar):
         waiting = (each.waits_until - now for each in self._board.accounts.values() if each.waits_until is not None)
         return min([60 - now % 60, *(formatting.next_change(left, "duration") for left in waiting)])
 
+    def _has_no_problem(self, account: AccountState) -> bool:
+        badge = account_badge(account, self._board.now(), ascii_only=self._board.ascii_only)
+        return badge.tone not in _PROBLEM_TONES and account.waits_until is None
+
     def _badges(self, gap: str, tones_with_text: frozenset[str]) -> list[TonedText]:
-        """Return the badges; those of `tones_with_text` with their texts."""
+        """Return the badges of the shown accounts; those of `tones_with_text` with their texts."""
         left: list[TonedText] = [(" babeltop", "strong"), (gap, "plain")]
         now = self._board.now()
-        for account in self._board.accounts.values():
+        for account in self._shown:
             badge = account_badge(account, now, ascii_only=self._board.ascii_only)
             quota = f"{account.quota[0]}/{account.quota[1]}" if account.quota else ""
             status = badge.text or quota if badge.tone in tones_with_text else ""
@@ -196,7 +214,7 @@ class ViewBar(Bar):
             right.append((f"{len(self._board.marks)} marked{not_shown}  ", "warning"))
         if self._board.filter_text:
             matches = f"  {self._match_count()} of {counts[self._board.view]} "
-            room = self.size.width - sum(text_width(text) for text, _ in (*left, *right)) - text_width(matches)
+            room = self.size.width - _width([*left, *right]) - text_width(matches)
             filter_text = f"/ {self._board.filter_text}"
             width = min(text_width(filter_text), max(MIN_FILTER_WIDTH, room))
             right += [(fit_to_width(filter_text, width), "key"), (matches, "plain")]
@@ -215,7 +233,7 @@ class ViewBar(Bar):
                 key = f"{number} " if number <= MAX_NUMBERED_VIEWS else ""
                 left += [(f"{key}{shown} {count}", "chosen" if is_chosen else "quiet"), (gap, "plain")]
             left.pop()
-            if sum(text_width(text) for text, _ in left) < self.size.width:
+            if _width(left) < self.size.width:
                 break
         return [*left, (" ", "plain")]
 
@@ -253,7 +271,7 @@ class FooterBar(Bar):
             return self.hint, []
         *others, last = self._commands
         right: list[TonedText] = [(key_label(last.keys[0]), "key"), (f" {last.title} ", "quiet")]
-        room = self.size.width - sum(text_width(text) for text, _ in right) - 1
+        room = self.size.width - _width(right) - 1
         left: list[TonedText] = [(" ", "plain")]
         for command in others:
             key, title = key_label(command.keys[0]), f" {command.title}   "
