@@ -11,6 +11,7 @@ from tui.domain.polling.duration_model import (
     MIN_SAMPLES,
     PRIOR_MEDIANS,
     SIGMA_BOUNDS,
+    SPREAD_FACTOR,
     LogNormalFit,
     ObservedDuration,
     fit_durations,
@@ -53,7 +54,7 @@ def test_the_hazard_past_twice_the_median_is_at_least_half_over_the_age(fit, tim
 @pytest.mark.parametrize("sigma", [0.1, 0.5, 1.5])
 def test_the_hazard_has_no_step_where_the_asymptotic_takes_over(sigma):
     fit = LogNormalFit(20.0, sigma, 10)
-    border = math.exp(20.0 + 8 * 1.25 * sigma)
+    border = math.exp(20.0 + 8 * SPREAD_FACTOR * sigma)
     assert hazard(fit, border * 0.999999) == pytest.approx(hazard(fit, border * 1.000001), rel=1e-3)
 
 
