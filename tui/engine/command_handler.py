@@ -83,7 +83,7 @@ class CommandHandler:
         return CommandResult(ok=ok, message=_renewals_message(results, self._now()), links=links)
 
     async def _edit_watchlist(self, operation: Operation) -> CommandResult:
-        """Write the watchlist off the loop: the file may be locked, and an edit of 10,000 jobs takes 1.6 s."""
+        """Write the watchlist off the loop: the file may be locked, and an edit of 10,000 jobs takes up to 1.6 s."""
         async with self._edit_lock:
             try:
                 content, result = await self._run_blocking(lambda: self._workspace.edit_watchlist(operation))

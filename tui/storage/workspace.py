@@ -219,8 +219,8 @@ class Workspace:
     def edit_watchlist(self, operation: Operation) -> tuple[WatchlistContent, EditResult]:
         """Apply an operation to the watchlist. Raises WatchlistError.
 
-        Blocks while another writer holds the lock, and for 1.6 s with 10,000 jobs. It uses neither the journal nor any
-        state of this object, so it may run in a worker thread.
+        Blocks while another writer holds the lock, and for up to 1.6 s with 10,000 jobs. It uses neither the journal
+        nor any state of this object, so it may run in a worker thread.
         """
         if self.readonly:
             raise WatchlistError("--readonly forbids writing the watchlist", path=self.paths.watchlist_file)

@@ -1,11 +1,12 @@
 """Editor for a watchlist's text: it applies an operation and leaves all other text as it is. It opens no file.
 
 Every operation is planned twice: as edits of the text, and as the intended tables. The edited text is parsed again:
-unless it holds exactly those tables and all else as before, nothing is changed.
+unless it holds exactly those tables and all else as before, nothing is changed. Of a plain text, whose lines stand for
+themselves, it is enough to parse the blocks that differ.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from tui.storage.watchlist.parser import (
     parse_toml,
     ref_of,
 )
+from tui.storage.watchlist.plain_toml import parse_plain, plain_heads
 from tui.storage.watchlist.toml_blocks import Block, Statement, TextEdit
 from tui.storage.watchlist.toml_values import job_block, job_table, secrets_table, toml_literal, toml_value
 
@@ -40,7 +42,9 @@ class _Document:
     def __init__(self, text: str) -> None:
         """Parse the text. Raises WatchlistError."""
         self.text = text
-        self.root = parse_toml(text)
+        plain = parse_plain(text.removeprefix(toml_blocks.BOM))
+        self.is_plain = plain is not None
+        self.root = parse_toml(text) if plain is None else plain
         self.content = parse_jobs(self.root, text)
         self.tables = job_array(self.root, text)
 
@@ -49,14 +53,29 @@ class _Document:
         """Blocks, one for each table; fewer if jobs are written inline. An addition needs none."""
         return toml_blocks.blocks(self.text, "job")
 
+    @cached_property
+    def heads(self) -> list[int]:
+        """Offsets of the blocks of a plain text, and its end."""
+        return [*plain_heads(self.text), len(self.text)]
+
+    def block(self, index: int) -> Block:
+        """Return the block of a table; of a plain text, without a search for the others."""
+        if not self.is_plain:
+            return self.blocks[index]
+        return toml_blocks.blocks(self.text, "job", self.heads[index], self.heads[index + 1])[0]
+
     @property
     def start(self) -> int:
         """Offset of the text's start, after a BOM."""
         return len(toml_blocks.BOM) if self.text.startswith(toml_blocks.BOM) else 0
 
-    def index_by_ref(self) -> dict[Ref, int]:
-        """Return the index of each job's block: the first one, if there are several."""
-        return {ref_of(table): index for index, table in reversed([*enumerate(self.tables)])}
+    def index_by_ref(self, wanted: Collection[Ref] | None = None) -> dict[Ref, int]:
+        """Return the index of each job's block, of all jobs or these: the first one, if there are several."""
+        return {
+            ref_of(table): index
+            for index, table in reversed([*enumerate(self.tables)])
+            if wanted is None or (table["account"], table["id"]) in wanted
+        }
 
 
 class _EditPlan(NamedTuple):
@@ -89,7 +108,7 @@ def apply(text: str, operation: Operation) -> EditedWatchlist:
 def _plan(document: _Document, operation: Operation) -> _EditPlan:
     if isinstance(operation, Add):
         return _add(document, operation)
-    if len(document.blocks) < len(document.tables):
+    if not document.is_plain and len(document.blocks) < len(document.tables):
         raise _unsafe_edit_error(document)
     if isinstance(operation, Remove):
         return _remove(document, operation.refs)
@@ -98,6 +117,8 @@ def _plan(document: _Document, operation: Operation) -> _EditPlan:
 
 def _validate(document: _Document, plan: _EditPlan, changed: str) -> WatchlistContent:
     """Parse the changed text. Raises WatchlistError if it differs from the intended content."""
+    if (edited := _validate_blocks(document, plan)) is not None:
+        return edited
     intended = {key: value for key, value in document.root.items() if key != "job"}
     if plan.tables:
         intended["job"] = plan.tables
@@ -108,6 +129,31 @@ def _validate(document: _Document, plan: _EditPlan, changed: str) -> WatchlistCo
     if content is None or content != intended:
         raise _unsafe_edit_error(document, plan.edits[0].start if document.blocks else None)
     return parse_jobs(content, changed)
+
+
+def _validate_blocks(document: _Document, plan: _EditPlan) -> WatchlistContent | None:
+    """Parse the changed blocks of a plain text and the new ones; None: the whole text must be parsed."""
+    known = len(document.tables)
+    if not document.is_plain or document.content.problems or len(plan.tables) < known:
+        return None
+    jobs, edits = list(document.content.jobs), plan.edits
+    changed = [index for index, table in enumerate(document.tables) if plan.tables[index] is not table]
+    for index in changed:
+        start, end = document.heads[index], document.heads[index + 1]
+        own = [TextEdit(edit.start - start, edit.end - start, edit.text) for edit in edits if start < edit.end <= end]
+        block = toml_blocks.apply_edits(document.text[start:end], own)
+        if parse_plain(block) != {"job": [plan.tables[index]]} or not (block.endswith("\n") or index == known - 1):
+            return None
+        edits = [edit for edit in edits if not start < edit.end <= end]
+        jobs[index] = parse_job(plan.tables[index])
+    if edits:
+        added = "".join(edit.text for edit in edits)
+        is_at_end = all(edit.start == edit.end == len(document.text) for edit in edits)
+        is_own_line = added[:1] in {"\n", "\r"} or document.text[document.start :][-1:] in {"\n", ""}
+        if not (is_at_end and is_own_line) or parse_plain(added) != {"job": plan.tables[known:]}:
+            return None
+    jobs += map(parse_job, plan.tables[known:])
+    return WatchlistContent(tuple(jobs), ())
 
 
 def _unsafe_edit_error(document: _Document, start: int | None = None) -> WatchlistError:
@@ -197,7 +243,9 @@ def _block_with_blank_lines(text: str, block: Block, lower_bound: int, top: int)
 
 
 def _set(document: _Document, operation: Set | SetEach) -> _EditPlan:
-    index_by_ref, jobs = document.index_by_ref(), {job.ref: job for job in document.content.jobs}
+    requested = set(operation.refs)
+    index_by_ref = document.index_by_ref(requested)
+    jobs = {job.ref: job for job in document.content.jobs if (job.account, job.id) in requested}
     tables, edits = list(document.tables), list[TextEdit]()
     previous, unchanged, not_found = dict[Ref, dict[str, object]](), list[Ref](), list[Ref]()
     for ref in dict.fromkeys(operation.refs):
@@ -210,7 +258,7 @@ def _set(document: _Document, operation: Set | SetEach) -> _EditPlan:
             unchanged.append(ref)
             continue
         previous[ref] = {key: getattr(job, key) for key in changes}
-        edits += _block_edits(document.text, document.blocks[index], changes)
+        edits += _block_edits(document.text, document.block(index), changes)
         written = {key: toml_value(value) for key, value in changes.items() if value}
         tables[index] = {key: value for key, value in tables[index].items() if key not in changes} | written
     result = EditResult(

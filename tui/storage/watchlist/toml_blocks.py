@@ -56,10 +56,11 @@ class TextEdit(NamedTuple):
     text: str
 
 
-def statements(text: str) -> Iterator[Statement]:
-    """Yield every statement in order; blank lines and comments are between them."""
-    position, statement = len(BOM) if text.startswith(BOM) else 0, re.compile(_STATEMENT)
-    while position < len(text):
+def statements(text: str, start: int = 0, stop: int | None = None) -> Iterator[Statement]:
+    """Yield every statement from `start`, a line's start, to `stop`; blank lines and comments are between them."""
+    position, statement = max(start, len(BOM) if text.startswith(BOM) else 0), re.compile(_STATEMENT)
+    stop = len(text) if stop is None else stop
+    while position < stop:
         match = statement.match(text, position)
         assert match  # it can be empty
         value = _value_span(text, match)
@@ -69,11 +70,11 @@ def statements(text: str) -> Iterator[Statement]:
         position = end
 
 
-def blocks(text: str, name: str) -> list[Block]:
-    """Return the blocks of the array of tables `name`; a table of another name ends a block."""
+def blocks(text: str, name: str, start: int = 0, stop: int | None = None) -> list[Block]:
+    """Return the blocks of the array of tables `name` in a part of the text; a table of another name ends a block."""
     runs: list[list[Statement]] = []
     inside = False
-    for statement in statements(text):
+    for statement in statements(text, start, stop):
         if statement.bracket == "[[" and statement.path == (name,):
             runs.append([])
             inside = True
