@@ -150,7 +150,7 @@ def test_every_command_of_the_readme_runs_in_its_order(machine: Machine) -> None
     ids = [job["id"] for job in tomllib.loads((machine.home / "copy.toml").read_text())["job"]]
     assert ids[1:] == ["doc_contract", "doc_terms"]
     checked = output["babeltop providers check ~/.config/babeltop/providers/operations.toml --sample response.json"]
-    assert "override 2  done: true: does not hold (running)" in checked
+    assert "override 2    done: true: does not hold (running)" in checked
     assert "operations" in output["babeltop providers"]
     assert tomllib.loads(output["babeltop simulate --speed 60"])["accounts"].keys() >= {"heygen", "flixu"}
     files = re.findall(r"\| `~/(\S+)` \| (\w+) \|$", TEXT, re.MULTILINE)

@@ -156,9 +156,9 @@ def test_providers_check_shows_parts_links_and_rules(acme: Program) -> None:
     completed = acme("providers", "check", str(file), "--sample", str(sample))
     assert completed.code == 0
     for line in (
-        "part        de  done  done",
-        "parts       1 of 1 done, 0 failed",
-        "override 0  code: absent: does not hold (rejected)",
+        "part          de  done  done",
+        "parts         1 of 1 done, 0 failed",
+        "override 0    code: absent: does not hold (rejected)",
         "https://acme.invalid/files/f1  (expiry unknown, needs the key, one download only)",
         "https://acme.invalid/projects/PROJECT/jobs/ID/de  (expiry unknown, needs the key, de)",
     ):

@@ -95,3 +95,10 @@ def test_the_text_has_no_control_characters():
 
 def test_a_url_without_a_path_gives_a_path():
     assert 'path = "/{id}"' in report({"status": "done"}, "https://api.acme.test")[0]
+
+
+def test_a_status_is_recognised_by_the_end_of_its_name():
+    body = {"status_url": "https://acme.test/1", "http_status": 200, "processing_status": "in_progress"}
+    text, found = report(body)
+    assert 'value = ["/processing_status"]' in text
+    assert (found.phase, found.raw_status) == (Phase.RUNNING, "in_progress")

@@ -70,7 +70,7 @@ def propose(name: str, body: Json, url: str = "") -> str:
     items = _part_list(body, ())
     fields = [field for field in _fields(body, ()) if items is None or field.path[: len(items)] != items]
     base_url, path, is_known = _request(url, fields)
-    status = _named(fields, STATUS_NAMES)
+    status = _named(fields, STATUS_NAMES) or next((field for field in fields if _is_status(field)), None)
     lines = [
         "# Proposed from a sample response: check each line. Sources: [D] documentation, [W] the sample, [I] a guess.",
         f"name = {_quoted(name)}",
@@ -168,6 +168,11 @@ def _fields(value: Json, path: tuple[str, ...]) -> Iterator[Field]:
             yield from _fields(member, (*path, str(index)))
     else:
         yield Field(path, value)
+
+
+def _is_status(field: Field) -> bool:
+    """Return whether the name ends with a word for a status, as `processing_status` does."""
+    return isinstance(field.value, str) and field.name.endswith(("_status", "_state")) and not _is_url(field.value)
 
 
 def _named(fields: Sequence[Field], names: Sequence[str]) -> Field | None:

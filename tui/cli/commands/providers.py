@@ -133,7 +133,7 @@ def check_file(args: Namespace) -> int:
         *_rule_rows(provider.endpoint(args.kind), response),
         *_unmapped_rows(provider, args.kind, body),
     ]
-    write_stdout("".join(f"{name:<12}{sanitize.clean(value) or '·'}\n" for name, value in rows))
+    write_stdout("".join(f"{name:<14}{sanitize.clean(value) or '·'}\n" for name, value in rows))
     return USAGE if isinstance(found, Fault) and found.kind is FaultKind.MALFORMED else OK
 
 
