@@ -4,6 +4,7 @@
 response and what is read in it; `[[page]]` a page of the list; `[[result]]` the response to the result request.
 """
 
+import re
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -70,6 +71,35 @@ def test_a_file_with_an_inferred_line_is_marked(name: str):
     lines = builtin_files()[name].read_text("utf-8").splitlines()
     is_inferred = any("[I]" in line or "[W]" in line for line in lines if not line.startswith("#"))
     assert KNOWN[name].grounds == ("partial" if is_inferred else "")
+
+
+GROUND = re.compile(r"#.*(?:\[[DSWI]\]|unknown|unpublished|undocumented|guess)")
+"""Comment with the source of a line, or that there is none."""
+OURS = re.compile(
+    r"(?:name|title|docs|cadence|grounds|kind|type|required|needs_key|suffix|method|order|default|any|one_time|links)\b"
+    r"|[\]}#]|$"
+)
+"""Beginning of a line that states nothing of the service's responses."""
+
+
+def without_ground(name: str) -> Iterator[str]:
+    """Yield the lines of a file without a source of their own, of a line above in their table, or of its header."""
+    table, grounded = "", set[str]()
+    for number, line in enumerate(builtin_files()[name].read_text("utf-8").splitlines(), 1):
+        if line.startswith("["):
+            table = line.partition("]")[0].strip("[")
+            if line.startswith("[["):
+                grounded.discard(table)
+        parents = [table[:end] for end in (*(at for at, each in enumerate(table) if each == "."), len(table))]
+        if GROUND.search(line) and not line.startswith("#"):
+            grounded.add(table)
+        elif table and not OURS.match(line) and not line.startswith("[") and grounded.isdisjoint(parents):
+            yield f"{name}.toml:{number}: {line}"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_line_of_a_file_has_its_source(name: str):
+    assert list(without_ground(name)) == []
 
 
 @pytest.mark.parametrize("name", NAMES)
