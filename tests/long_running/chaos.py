@@ -20,7 +20,9 @@ from typing import NamedTuple
 
 from tests.support.following_console import WENT_BACK
 from tests.support.team_processes import (
+    HOOK_PATH,
     Member,
+    RecordedDelivery,
     RecordedRequest,
     RecordingService,
     TeamProcesses,
@@ -45,7 +47,8 @@ IN_FLIGHT = 1.0
 """Seconds for which a request may arrive after a 429: it left before the 429 was known, with a reserved token."""
 MAX_WAITS = 4
 """429s of one run: each lowers the rate by a third for many minutes."""
-BAD_LINE = re.compile("Traceback|internal error|Unhandled|never retrieved", re.IGNORECASE)
+BAD_LINES = re.compile(r"(Traceback|internal error|Unhandled|never retrieved).*\n(?: .*\n)*.*", re.IGNORECASE)
+"""An error that is not meant, with the lines of its traceback."""
 DRAIN = 900.0
 """Seconds for the last jobs after the faults."""
 KILL_BOUND, STOP_BOUND = TTL + 2, 3.0
@@ -61,6 +64,8 @@ class ChaosProof(NamedTuple):
     """Phase changes in the table."""
     errors: dict[str, list[str]]
     """What contradicts a promise, by the promise."""
+    deliveries: int
+    """Deliveries that the receiver of the hooks got, repeated ones included."""
     refused_writes: int
     """Batches of former holders that the database refused."""
     holders: int
@@ -78,7 +83,7 @@ class ChaosProof(NamedTuple):
         return (
             f"chaos: {self.faults.total()} faults: {faults}\n"
             f"{self.requests} requests, {self.changes} phase changes, {self.holders} holders of a lease, "
-            f"{self.refused_writes} batches of former holders refused\n{errors}\n"
+            f"{self.refused_writes} batches of former holders refused, {self.deliveries} hooks delivered\n{errors}\n"
             f"worst minute: {minutes}\n"
             f"takeover after a kill: {_seconds(self.kills)}; after a clean stop: {_seconds(self.stops)}"
         )
@@ -93,13 +98,14 @@ def limit_of(key: str) -> int:
     return min(rate for name, rate in ACCOUNTS.values() if name == key)
 
 
-def _config(url: str) -> str:
+def _config(url: str, *, is_worker: bool = False) -> str:
     accounts = "".join(
         f'[accounts.{name}]\nprovider = "flixu"\nbase_url = "{url}"\napi_key = {{ env = "KEY_{key}" }}\n'
         f"rate_per_minute = {rate}\n"
         for name, (key, rate) in ACCOUNTS.items()
     )
-    return f'{accounts}[polling]\nmax_interval = "5s"\n'
+    hook = f'[[hook]]\nurl = "{url}{HOOK_PATH}"\ntimeout = "3s"\n' if is_worker else ""
+    return hook + f'{accounts}[polling]\nmax_interval = "5s"\n'
 
 
 class Chaos:
@@ -115,7 +121,9 @@ class Chaos:
         self._numbers = itertools.count()
         self._is_server_down = False
         keys = {f"KEY_{name}": key for name, key in KEYS.items()}
-        self._workers = [team.add(f"worker{n}", _config(url), ("-m", "tui", "watch"), keys) for n in range(WORKERS)]
+        self._workers = [
+            team.add(f"worker{n}", _config(url, is_worker=True), ("-m", "tui", "watch"), keys) for n in range(WORKERS)
+        ]
         self._consoles = [
             team.add(f"console{n}", _config(url), ("-m", "tests.support.following_console"), {})
             for n in range(CONSOLES)
@@ -167,6 +175,7 @@ class Chaos:
             self._revoke: 6,
             self._crash_server: 4,
             self._demand_wait: 4,
+            self._refuse_deliveries: 4,
         }
         [kind] = self._random.choices(list(kinds), list(kinds.values()))
         what = kind()
@@ -216,16 +225,22 @@ class Chaos:
         self._service.demand_wait(KEYS[self._random.choice(list(KEYS))], self._random.randint(2, 6))
         return "429s"
 
+    def _refuse_deliveries(self) -> str:
+        self._service.refused_deliveries += self._random.randint(1, 3)
+        return "refusals of hooks"
+
     def drain(self) -> None:
-        """Wait until all jobs have ended, and each console shows it."""
+        """Wait until all jobs have ended, and all deliveries are sent."""
+        query = "SELECT count(*) FROM babeltop.hook_delivery WHERE delivered_at IS NULL AND failed_at IS NULL"
         wait_until(lambda: self._restart_ended() or self._count_ended() == len(self._jobs), DRAIN)
+        wait_until(lambda: self._team.rows(query) == [(0,)])
 
     def _count_ended(self) -> int:
         return self._team.rows("SELECT count(*) FROM babeltop.job WHERE phase IN ('done', 'failed')")[0][0]
 
     def measure_takeover(self, number: signal.Signals) -> float:
         """End a leader by a signal, in calm, and return the seconds until another process has its lease."""
-        wait_until(lambda: self._count_connections() >= 2 * len(self._team.members) and self._team.holders())
+        wait_until(lambda: self._count_connections() >= 3 * WORKERS + CONSOLES and self._team.holders())
         name, pid = next(iter(self._team.holders().items()))
         [member] = [worker for worker in self._workers if worker.pid == pid]
         [(last,)] = self._team.rows("SELECT max(seq) FROM audit.lease")
@@ -233,8 +248,8 @@ class Chaos:
         member.end(number)
 
         def taken() -> list[tuple]:
-            query = "SELECT at FROM audit.lease WHERE seq > %s AND name = %s AND holder IS NOT NULL ORDER BY seq"
-            return self._team.rows(query, last, name)
+            query = "SELECT at FROM audit.lease WHERE seq > %s AND name = %s AND holder IS NOT NULL AND pid <> %s"
+            return self._team.rows(f"{query} ORDER BY seq", last, name, pid)
 
         wait_until(taken)
         self._start(member)
@@ -250,7 +265,12 @@ def _account(job_id: str) -> str:
     return names[int(re.sub(r"\D", "", job_id)) % len(names)]
 
 
-def audit(team: TeamProcesses, jobs: Sequence[Scenario], requests: Sequence[RecordedRequest]) -> dict[str, list[str]]:
+def audit(
+    team: TeamProcesses,
+    jobs: Sequence[Scenario],
+    requests: Sequence[RecordedRequest],
+    deliveries: Sequence[RecordedDelivery],
+) -> dict[str, list[str]]:
     """Return what contradicts each promise."""
     output = {member.name: member.output for member in team.members}
     return {
@@ -273,8 +293,9 @@ def audit(team: TeamProcesses, jobs: Sequence[Scenario], requests: Sequence[Reco
             f"{key}: {count} requests" for key, count in worst_minutes(requests).items() if count > limit_of(key)
         ],
         "requests inside a Retry-After": list(_impatient(requests)),
+        "hooks lost, or sent under two ids": list(_wrong_deliveries(team, deliveries)),
         "errors in logs": [
-            f"{name}: {line}" for name, text in output.items() for line in text.splitlines() if BAD_LINE.search(line)
+            f"{name}: {found[0]}" for name, text in output.items() for found in BAD_LINES.finditer(text)
         ],
     }
 
@@ -317,6 +338,23 @@ def _older_writes(team: TeamProcesses) -> Iterator[str]:
 
 def _back(text: str) -> list[str]:
     return [line for line in text.splitlines() if WENT_BACK in line]
+
+
+def _wrong_deliveries(team: TeamProcesses, deliveries: Sequence[RecordedDelivery]) -> Iterator[str]:
+    """Yield the ends without a delivery or with several ids, and the ids with several bodies."""
+    bodies = defaultdict[str, set[bytes]](set)
+    for delivery in deliveries:
+        bodies[delivery.delivery_id].add(delivery.body)
+    yield from (f"{each} has {len(found)} bodies" for each, found in bodies.items() if len(found) > 1)
+    events = [json.loads(body) for found in bodies.values() for body in found]
+    sent = Counter((event["job"]["account"], event["job"]["id"], event["event"]) for event in events)
+    for end in team.rows("SELECT account, job_id, after FROM babeltop.phase_change WHERE after IN ('done', 'failed')"):
+        if (count := sent.pop(end, 0)) != 1:
+            yield f"{end} has {count} delivery ids"
+    yield from (
+        f"{each} was given up" for each in team.rows("SELECT * FROM babeltop.hook_delivery WHERE failed_at > 0")
+    )
+    yield from (f"{end} was sent, and is no phase change" for end in sent)
 
 
 def worst_minutes(requests: Sequence[RecordedRequest]) -> dict[str, int]:
@@ -375,7 +413,8 @@ def run_proof(faults: int, job_count: int, takeovers: int, seed: int = 0) -> Cha
             chaos.faults,
             len(requests),
             team.rows("SELECT count(*) FROM babeltop.phase_change")[0][0],
-            audit(team, jobs, requests),
+            audit(team, jobs, requests, service.deliveries),
+            len(service.deliveries),
             (team.server.folder / "server.log").read_text().count("ERROR:  this process does not hold the lease"),
             team.rows("SELECT count(*) FROM audit.lease WHERE holder IS NOT NULL")[0][0],
             worst_minutes(requests),

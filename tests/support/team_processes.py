@@ -18,10 +18,13 @@ import psycopg
 
 from tests.support.postgres_server import PostgresServer, postgres_server
 from tests.support.servers import serve_app
+from tui.engine.notifications.delivery import DELIVERY_HEADER
 from tui.simulator.app import Message, Receive, Send, Simulator
 from tui.simulator.http import Scope
 from tui.storage.team.administration import initialize
 
+HOOK_PATH = "/hook"
+"""Path of the service that receives the team's hooks."""
 CLOCK = """
 import os, time
 
@@ -69,11 +72,22 @@ class RecordedRequest(NamedTuple):
     """Seconds that the response demands; 0: none."""
 
 
+class RecordedDelivery(NamedTuple):
+    """Delivery as the receiver of the hooks got it."""
+
+    delivery_id: str
+    body: bytes
+
+
 class RecordingService:
-    """ASGI app before the simulator: records requests, and demands to wait."""
+    """ASGI app before the simulator: records requests, and demands to wait. It also receives the team's hooks."""
 
     def __init__(self, simulator: Simulator, keys: Sequence[str]) -> None:
         self.requests: list[RecordedRequest] = []
+        self.deliveries: list[RecordedDelivery] = []
+        self.refused_deliveries = 0
+        """Deliveries to be refused from now on, each once: after some refusals a delivery is given up."""
+        self._refused_ids: set[str] = set()
         self._simulator, self._keys = simulator, keys
         self._demands: dict[str, float] = {}
 
@@ -84,6 +98,9 @@ class RecordingService:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._simulator(scope, receive, send)
+            return
+        if scope["path"] == HOOK_PATH:
+            await self._receive_delivery(scope, receive, send)
             return
         values = b" ".join(value for _, value in scope["headers"])
         key = next((each for each in self._keys if each.encode() in values), "")
@@ -102,6 +119,22 @@ class RecordingService:
             await send(message)
 
         await self._simulator(scope, receive, record)
+
+    async def _receive_delivery(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body, message = b"", {"more_body": True}
+        while message.get("more_body"):
+            message = await receive()
+            body += message.get("body", b"")
+        delivery_id = dict(scope["headers"])[DELIVERY_HEADER.lower().encode()].decode()
+        is_refused = self.refused_deliveries > 0 and delivery_id not in self._refused_ids
+        if is_refused:
+            self.refused_deliveries -= 1
+            self._refused_ids.add(delivery_id)
+        else:
+            self.deliveries.append(RecordedDelivery(delivery_id, body))
+        headers = [(b"content-length", b"0")]
+        await send({"type": "http.response.start", "status": 503 if is_refused else 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b""})
 
 
 class Member:
@@ -166,13 +199,14 @@ class Member:
 class TeamProcesses:
     """Team in a folder. Nothing runs before the members are started."""
 
-    def __init__(self, folder: Path, server: PostgresServer, conninfo: str) -> None:
+    def __init__(self, folder: Path, server: PostgresServer, conninfo: str, *, is_audited: bool) -> None:
         self.folder, self.server, self.conninfo = folder, server, conninfo
         self.members: list[Member] = []
         (folder / "clock").mkdir()
         (folder / "clock" / "sitecustomize.py").write_text(CLOCK)
-        with psycopg.connect(conninfo, autocommit=True) as connection:
-            connection.execute(AUDIT)
+        if is_audited:
+            with psycopg.connect(conninfo, autocommit=True) as connection:
+                connection.execute(AUDIT)
 
     def add(self, name: str, config: str, command: Sequence[str], environ: Mapping[str, str]) -> Member:
         """Add a process, with `config` as its config.toml."""
@@ -207,12 +241,12 @@ class TeamProcesses:
 
 
 @contextmanager
-def team_processes(folder: Path) -> Iterator[TeamProcesses]:
+def team_processes(folder: Path, *, is_audited: bool = True) -> Iterator[TeamProcesses]:
     """Yield a team with a server of its own; at the end all processes are ended."""
     with postgres_server() as server:
         conninfo = server.new_database()
         asyncio.run(initialize(conninfo))
-        team = TeamProcesses(folder, server, conninfo)
+        team = TeamProcesses(folder, server, conninfo, is_audited=is_audited)
         try:
             yield team
         finally:

@@ -43,6 +43,8 @@ from tui.engine.journal.fallback import JournalFallback
 from tui.engine.journal.pruner import JournalPruner
 from tui.engine.notifications.alert_monitor import AlertMonitor
 from tui.engine.notifications.events import AlertEvent
+from tui.engine.notifications.hooks import HookDispatcher
+from tui.engine.notifications.team_hooks import TeamHooks
 from tui.engine.polling.job_store import POLL_IMMEDIATELY, JobStore
 from tui.engine.polling.link_renewer import LinkRenewer, RenewalResult
 from tui.engine.polling.poll_executor import PollExecutor
@@ -73,6 +75,7 @@ class Engine:
         subset: Collection[Ref] | None = None,
         tick_interval: float = TICK_INTERVAL,
         hooks: Callable[[AlertEvent], None] | None = None,
+        team_hooks: HookDispatcher | None = None,
         is_worker: bool = False,
         shows_team: bool = False,
     ) -> None:
@@ -80,7 +83,8 @@ class Engine:
 
         `subset`: the jobs that the engine handles; None for the whole watchlist. `hooks` receives the alerts for the
         operator's hooks; None without hooks. `is_worker`: in a team, this process may poll; no other does.
-        `shows_team`: in a team, begin with the jobs of all watchlists.
+        `team_hooks` then sends the team's deliveries, in place of `hooks`. `shows_team`: in a team, begin with the jobs
+        of all watchlists.
         """
         self._context = context = context or EngineContext.create(wall=workspace.wall)
         self._workspace = workspace
@@ -88,12 +92,16 @@ class Engine:
         self._follows_always = storage.team is not None and not is_worker
         self._is_partial = subset is not None
         self._tick_interval = tick_interval
+        self._team_hooks: TeamHooks | None = None
+        if storage.outbox is not None and team_hooks is not None:
+            self._team_hooks = TeamHooks(storage.outbox, team_hooks)
         self._alert_monitor = AlertMonitor(
             context,
             workspace,
             storage.notifications,
             publish,
             hooks and (lambda event: None if self._is_viewer else hooks(event)),
+            team_hooks=self._team_hooks,
             is_watched=not self._is_partial,
         )
         self._publish = self._alert_monitor.publish
@@ -117,6 +125,7 @@ class Engine:
             self._accounts,
             self._publish,
             self._alert_monitor.on_phase_change,
+            self._alert_monitor.deliveries,
             follows_always=self._follows_always,
         )
         self._team: TeamMember | None = None
@@ -253,6 +262,8 @@ class Engine:
                     tasks.create_task(poller.run())
                 tasks.create_task(self.downloads.run())
                 tasks.create_task(self._auto_discovery.run())
+                if self._team_hooks is not None:
+                    tasks.create_task(self._team_hooks.run())
                 tasks.create_task(self._run_ticks())
         finally:
             try:

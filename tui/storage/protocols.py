@@ -11,6 +11,7 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Job, Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.domain.polling.rate_limit import RateLimit
+from tui.storage.deliveries import ClaimedDelivery, HookDelivery
 from tui.storage.journal.fleet import FleetCursor, FleetPage
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import JournalEntry
@@ -150,12 +151,18 @@ class Notifications(Protocol):
     """Notifications, of which one process sends each, and those held in a quiet time."""
 
     async def claim(
-        self, keys: Mapping[str, float], now: float, held: Mapping[str, bytes] | None = None, *, is_sent: bool = False
+        self,
+        keys: Mapping[str, float],
+        now: float,
+        held: Mapping[str, bytes] | None = None,
+        deliveries: Sequence[tuple[HookDelivery, Sequence[str]]] = (),
+        *,
+        is_sent: bool = False,
     ) -> frozenset[str]:
         """Return the keys whose notification this process is to send, and record them as sent.
 
         `keys`: by key, the seconds after which it may be sent again. `held`: notifications that wait for the end of a
-        quiet time; `is_sent`: only to be shown then.
+        quiet time; `is_sent`: only to be shown then. `deliveries`: what the outbox gets if one of the keys is claimed.
         """
         ...
 
@@ -169,6 +176,30 @@ class Notifications(Protocol):
 
     async def forget(self, keys: Collection[str]) -> None:
         """Delete the keys of conditions that ended: the next time is a new one."""
+        ...
+
+
+class Outbox(Protocol):
+    """Deliveries to a team's hooks, which any of its workers sends."""
+
+    async def add(self, deliveries: Iterable[HookDelivery]) -> None:
+        """Write deliveries; those that are there already stay as they are."""
+        ...
+
+    async def claim(self, hook: str, seconds: float) -> ClaimedDelivery | None:
+        """Claim a delivery to this hook for so many seconds, in which no other process gets it; None: none is due."""
+        ...
+
+    async def complete(self, delivery: HookDelivery) -> None:
+        """Record that the delivery was sent."""
+        ...
+
+    async def postpone(self, delivery: HookDelivery, seconds: float) -> None:
+        """Record that sending the delivery failed, and let it be claimed again after so many seconds."""
+        ...
+
+    async def fail(self, delivery: HookDelivery) -> None:
+        """Record that the delivery is given up."""
         ...
 
 
@@ -221,6 +252,11 @@ class SharedStorage(Protocol):
     @property
     def team(self) -> TeamExchange | None:
         """Exchange of the team; None without one."""
+        ...
+
+    @property
+    def outbox(self) -> Outbox | None:
+        """Outbox of the team's hooks; None: this process does not poll for a team, and delivers its own."""
         ...
 
     async def close(self) -> None:

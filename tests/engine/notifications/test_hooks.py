@@ -249,7 +249,7 @@ async def test_hanging_hooks_delay_no_other(tmp_path):
 async def test_a_slow_hook_drops_its_oldest_events_and_is_reported(tmp_path):
     hang = Hook(run=program(tmp_path, "time.sleep(600)"))
     async with running_hooks(tmp_path, hang) as (running, problems):
-        (lane,) = running._queues
+        (lane,) = running.queues
         for number in range(QUEUE_SIZE + 20):
             running.dispatch(alert_event(number))
         assert len(lane._waiting) == QUEUE_SIZE

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from tests.storage.contract.test_contract import NOW, A, B, entry
+from tests.storage.team.conftest import KEYS, RATES
 from tests.support.postgres_server import member_of, postgres_server
 from tui.domain.models import Link, LinkKind, Phase, ReportedLink, RequestRecord
 from tui.domain.polling import rate_limit
@@ -19,26 +20,6 @@ from tui.storage.team.administration import initialize, read_status
 from tui.storage.team.connection import DatabaseClock, TeamDatabase, check_conninfo, time_since_boot
 from tui.storage.team.lease import RENEW_INTERVAL, TRUST, TTL
 from tui.storage.team.storage import TeamStorage
-
-KEYS = {"heygen": "sk-canary-0123456789", "dubs": "sk-canary-0123456789", "other": "sk-other-abcdef"}
-RATES = {"heygen": 600.0, "dubs": 60.0, "other": 600.0}
-
-
-@pytest.fixture
-async def processes(team):
-    """Returns a function that returns a further process of the team."""
-    storages, journals = [], []
-
-    def process(conninfo=team, *, polls=True, keys=KEYS):
-        journals.append(journal := Journal(None))
-        storages.append(TeamStorage(conninfo, lambda: journal, keys.get, RATES, polls=polls))
-        return storages[-1]
-
-    yield process
-    for storage in storages:
-        await storage.close()
-    for journal in journals:
-        journal.close()
 
 
 def rows(conninfo, query):
@@ -98,13 +79,21 @@ async def test_phase_changes_are_a_chain_whatever_phase_the_writer_had_read(proc
     await storage.journal.record([entry()])
     done = entry(phase=Phase.DONE, at=NOW + 60)
     await storage.journal.record([done])
-    await storage.journal.record([JournalEntry(entry(B).state)])
-    found = await storage.journal.phase_changes([A, B])
+    found = await storage.journal.phase_changes([A])
     assert [(each.before, each.after) for each in found[A]] == [
         (Phase.NEW, Phase.RUNNING),
         (Phase.RUNNING, Phase.DONE),
     ]
-    assert [(each.before, each.after, each.seen) for each in found[B]] == [(Phase.NEW, Phase.RUNNING, NOW)]
+
+
+async def test_a_phase_without_its_change_is_replaced_by_the_stored_one(processes):
+    storage = processes()
+    await storage.lease.acquire()
+    running = entry()
+    await storage.journal.record([running])
+    done = entry(phase=Phase.DONE, at=NOW + 60, before=running.state)
+    assert not await storage.journal.record([JournalEntry(done.state), JournalEntry(entry(B).state)])
+    assert await storage.journal.replaced_states() == {A: running.state, B: None}
 
 
 async def test_a_process_that_does_not_poll_never_gets_the_lease(processes):
@@ -394,6 +383,15 @@ async def test_an_editor_changes_its_own_watchlists_only(members, team):
     rows(members["editor"], "DELETE FROM babeltop.watchlist WHERE name = 'theirs'")
     found = dict(rows(team, "SELECT name, convert_from(jobs, 'UTF8') FROM babeltop.watchlist"))
     assert found == {"mine": "[1]", "theirs": "[]"}
+
+
+async def test_a_process_that_does_not_poll_has_one_connection(processes, team):
+    storage = processes(polls=False)
+    await storage.lease.last_heartbeat()
+    await storage.journal.states([A])
+    await storage.team.lists()
+    query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'babeltop' AND datname = current_database()"
+    assert rows(team, query) == [(1,)]
 
 
 async def test_init_changes_nothing_the_second_time(team):

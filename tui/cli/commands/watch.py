@@ -19,7 +19,7 @@ from tui.domain.models import ACTIVE, Phase, Ref
 from tui.engine.api import EngineEvent
 from tui.engine.context import EngineContext
 from tui.engine.engine import TICK_INTERVAL, Engine
-from tui.engine.notifications.hooks import hook_dispatcher
+from tui.engine.notifications.hooks import running_hooks
 from tui.presentation import json_output
 from tui.runtime import logfile
 from tui.runtime.systemd import ServiceManager
@@ -94,9 +94,16 @@ class _Watch:
 
     async def run(self) -> None:
         """Poll until stdout is closed."""
-        async with hook_dispatcher(self._workspace, self._on_hook_problem) as hooks:
+        async with running_hooks(self._workspace, self._on_hook_problem) as hooks:
             context = EngineContext.create(wall=self._workspace.wall, run_blocking=asyncio.to_thread)
-            engine = Engine(self._workspace, self._publish, context, hooks=hooks, is_worker=True)
+            engine = Engine(
+                self._workspace,
+                self._publish,
+                context,
+                hooks=hooks.dispatch if hooks is not None and not self._workspace.is_team else None,
+                team_hooks=hooks,
+                is_worker=True,
+            )
             await engine.open()
             if self._metrics is not None:
                 self._metrics.attach(engine)

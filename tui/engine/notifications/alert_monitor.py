@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from msgspec.structs import replace
@@ -26,9 +26,11 @@ from tui.engine.api import AccountState, EngineEvent, Health, Notice, NoticeKind
 from tui.engine.context import EngineContext
 from tui.engine.notifications.events import AlertEvent, group_events
 from tui.engine.notifications.held_alerts import SHOWN_EVENTS, HeldAlerts
+from tui.engine.notifications.team_hooks import TeamHooks
 from tui.presentation import queries
 from tui.presentation.descriptions import describe_alert
 from tui.storage.config.settings import HookEvent
+from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.database import JournalError
 from tui.storage.protocols import Notifications
 from tui.storage.workspace import Workspace
@@ -58,22 +60,26 @@ class AlertMonitor:
         publish: Publish,
         dispatch: Callable[[AlertEvent], None] | None,
         *,
+        team_hooks: TeamHooks | None = None,
         is_watched: bool = True,
     ) -> None:
         """`dispatch` delivers to the operator's hooks; None: there are none, or `--readonly` forbids them.
 
-        `is_watched`: the operator may see the notices.
+        `team_hooks`: in a worker of a team, what delivers in place of `dispatch`. `is_watched`: the operator may see
+        the notices.
         """
         self._publish = publish
         self._workspace = workspace
         self._notifications = notifications
         self._now = context.now
         self._dispatch = dispatch
+        self._team_hooks = team_hooks
+        self._has_hooks = dispatch is not None or team_hooks is not None
         self._subscribed_events = (
-            {event for hook in workspace.settings.hooks for event in hook.on} if dispatch else set[HookEvent]()
+            {event for hook in workspace.settings.hooks for event in hook.on} if self._has_hooks else set[HookEvent]()
         )
         self._summary_events = SHOWN_EVENTS
-        if dispatch is None:  # a hook of another process gets them in the quiet time too, if that one claims them
+        if not self._has_hooks:  # a hook of another process gets them in the quiet time too, if that one claims them
             self._summary_events -= {
                 event for hook in workspace.settings.hooks if hook.ignore_quiet for event in hook.on
             }
@@ -98,7 +104,7 @@ class AlertMonitor:
             notifications,
             context.now(),
             has_hooks=bool(workspace.settings.hooks),
-            sends=dispatch is not None,
+            sends=self._has_hooks,
             is_watched=is_watched,
         )
         self._resolved: set[str] = set()
@@ -142,7 +148,7 @@ class AlertMonitor:
         elif (
             state.health is Health.OK
             and (before is None or was_refused or before.health is Health.UNTRIED)
-            and (self._dispatch is not None or self._workspace.settings.alerts.quiet is not None)
+            and (self._has_hooks or self._workspace.settings.alerts.quiet is not None)
         ):
             self._resolved.add(key)
         if before is not None and before.provider != state.provider:
@@ -152,12 +158,25 @@ class AlertMonitor:
 
     def on_phase_change(self, state: JobState, change: PhaseChange) -> None:
         """Handle a phase change as the journal holds it, from any process."""
+        event = self._change_event(state, change)
+        if event is not None:
+            self._enqueue(event)
+
+    def deliveries(self, state: JobState, change: PhaseChange) -> tuple[HookDelivery, ...]:
+        """Return the deliveries that are to be written with a phase change; none without a team."""
+        event = self._change_event(state, change) if self._team_hooks is not None else None
+        if event is None or self._team_hooks is None:
+            return ()
+        return self._team_hooks.deliveries(event._replace(is_quiet=self._held.is_quiet(self._now())))
+
+    def _change_event(self, state: JobState, change: PhaseChange) -> AlertEvent | None:
+        """Return the event of a phase change; None: nothing gets it."""
         if state.job.is_silent or not self._is_wanted(change.after.value):
-            return
+            return None
         text = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}"
         key = f"{change.after} {change.ref} {change.seen!r}"
         event = cast("HookEvent", change.after.value)
-        self._enqueue(AlertEvent(event, key, text, change.seen, state=state, change=change))
+        return AlertEvent(event, key, text, change.seen, state=state, change=change)
 
     async def tick(self) -> None:
         """Raise the alerts that are due, and deliver events to the hooks."""
@@ -179,9 +198,18 @@ class AlertMonitor:
             return
         if summaries.shown is not None:
             self._publish(Notice(NoticeKind.SUMMARY, summaries.shown.text, None, now))
-        if summaries.sent is not None and self._dispatch is not None:
+        if summaries.sent is not None:
             summarized = tuple(map(self._with_account_jobs, summaries.sent.summarized))
-            self._dispatch(summaries.sent._replace(summarized=summarized))
+            await self._send_summary(summaries.sent._replace(summarized=summarized))
+
+    async def _send_summary(self, summary: AlertEvent) -> None:
+        if self._dispatch is not None:
+            self._dispatch(summary)
+        elif self._team_hooks is not None:
+            try:
+                await self._team_hooks.add(summary)
+            except JournalError as error:
+                log.warning("%s", error)
 
     def _notify_expiring(self, now: float) -> None:
         """Report all links whose alert is due now or later today."""
@@ -220,7 +248,8 @@ class AlertMonitor:
             if resolved:
                 await self._notifications.forget(resolved)
                 self._resolved -= resolved
-            claimed = await self._held.claim(batch, self._now()) if batch else frozenset[str]()
+            deliveries = tuple(self._deliveries(batch))
+            claimed = await self._held.claim(batch, self._now(), deliveries) if batch else frozenset[str]()
         except JournalError as error:
             log.warning("%s", error)
             self._pending[:0] = batch
@@ -229,6 +258,15 @@ class AlertMonitor:
         if self._dispatch is not None:
             for event in group_events(events.values(), self._now()):
                 self._dispatch(self._with_account_jobs(event))
+
+    def _deliveries(self, batch: Sequence[AlertEvent]) -> Iterator[tuple[HookDelivery, Sequence[str]]]:
+        """Yield what a team's outbox gets for the events, each with the keys of those that it is about."""
+        if self._team_hooks is None:
+            return
+        for event in group_events({each.key: each for each in batch}.values(), self._now()):
+            keys = [each.key for each in batch if each.state in event.states] if event.other_states else [event.key]
+            for delivery in self._team_hooks.deliveries(self._with_account_jobs(event)):
+                yield delivery, keys
 
     def _with_account_jobs(self, event: AlertEvent) -> AlertEvent:
         """Return an event about an account with the states of its jobs."""

@@ -5,7 +5,7 @@ Each process shows its own summary; of all processes on the state folder, one se
 
 import logging
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -15,6 +15,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.notifications.events import AlertEvent, summarize
 from tui.storage.config.quiet_time import QuietTime
+from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.database import JournalError
 from tui.storage.protocols import Notifications
 
@@ -68,10 +69,13 @@ class HeldAlerts:
         """Return whether alerts wait for the end of a quiet time."""
         return self._quiet is not None and self._quiet.period(now) is not None
 
-    async def claim(self, events: Iterable[AlertEvent], now: float) -> frozenset[str]:
+    async def claim(
+        self, events: Iterable[AlertEvent], now: float, deliveries: Sequence[tuple[HookDelivery, Sequence[str]]] = ()
+    ) -> frozenset[str]:
         """Return the keys of the events that this process is to handle, with those of a quiet time held.
 
-        Raises JournalError, with nothing recorded.
+        `deliveries`: what a team's outbox gets, with the keys of their events. Raises JournalError, with nothing
+        recorded.
         """
         events = tuple(events)
         held = {  # JSON has no infinity
@@ -80,7 +84,7 @@ class HeldAlerts:
             if each.is_quiet
         }
         repeat_after = {each.key: each.repeat_after for each in events}
-        return await self._notifications.claim(repeat_after, now, held, is_sent=not self._has_hooks)
+        return await self._notifications.claim(repeat_after, now, held, deliveries, is_sent=not self._has_hooks)
 
     async def summaries(
         self, now: float, states: Mapping[Ref, JobState], context: EvaluationContext

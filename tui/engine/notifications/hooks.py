@@ -64,31 +64,39 @@ class HookDispatcher:
         self._workspace = workspace
         self._stop = Event()
         self._pool = ThreadPoolExecutor(MAX_PROGRAMS, "hook")
-        self._queues = [
+        self.queues = [
             HookQueue(hook, f"Hook {number} ({_hook_name(hook)})", on_problem, self)
             for number, hook in enumerate(workspace.settings.hooks, 1)
         ]
+        """Queues of the hooks, in the order of config.toml."""
 
     def dispatch(self, event: AlertEvent) -> None:
         """Queue an event for the hooks that subscribe to it. Does not wait."""
-        context = self._workspace.config.evaluation_context(time.time())
-        for queue in self._queues:
-            if (selected := select(queue.hook, event, context)) is not None:
+        for queue in self.queues:
+            if (selected := self.select(queue.hook, event)) is not None:
                 queue.put(selected)
+
+    def now(self) -> float:
+        """Return the instant that signs a delivery, in seconds since the epoch."""
+        return self._workspace.wall()
+
+    def select(self, hook: Hook, event: AlertEvent) -> AlertEvent | None:
+        """Return the event as the hook gets it now; None: it does not get it."""
+        return select(hook, event, self._workspace.config.evaluation_context(self.now()))
 
     def send_to(self, number: int, event: AlertEvent) -> None:
         """Queue an event for one hook, from 1, whatever it subscribes to. Does not wait."""
-        self._queues[number - 1].put(event)
+        self.queues[number - 1].put(event)
 
     def body(self, hook: Hook, event: AlertEvent) -> bytes:
         """Return what the hook gets, for the current instant."""
         config = self._workspace.config
-        return hook_body(hook, event, config.provider_of, config.evaluation_context(time.time()))
+        return hook_body(hook, event, config.provider_of, config.evaluation_context(self.now()))
 
     async def run(self) -> None:
         """Deliver until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for queue in self._queues:
+            for queue in self.queues:
                 tasks.create_task(queue.run())
 
     async def run_program(self, hook: Hook, body: bytes) -> DeliveryResult:
@@ -110,13 +118,13 @@ class HookDispatcher:
     async def finish(self, seconds: float | None) -> None:
         """Wait for the pending deliveries. Raises TimeoutError after `seconds`; None: each has its own limit."""
         async with asyncio.timeout(seconds):
-            for queue in self._queues:
+            for queue in self.queues:
                 await queue.idle.wait()
 
     async def close(self) -> None:
         """Stop running programs. Undelivered events are logged."""
         self._stop.set()
-        for queue in self._queues:
+        for queue in self.queues:
             await queue.close()
         self._pool.shutdown(wait=True, cancel_futures=True)  # each checks `_stop` every EXIT_CHECK_INTERVAL
 
@@ -159,7 +167,7 @@ class HookQueue:
             while self._waiting:
                 event = self._sending = self._waiting.popleft()
                 try:
-                    self._log_result(event, await self._deliver(event))
+                    self.log_result(_describe(event), await self._deliver(event))
                 except Exception as error:
                     log.exception("%s", self._name)
                     self._report_problem(f"delivery failed: internal error ({type(error).__name__}), see babeltop.log")
@@ -170,24 +178,30 @@ class HookQueue:
 
     async def _deliver(self, event: AlertEvent) -> DeliveryResult:
         body = self._dispatcher.body(self.hook, event)
-        if self._sender is None:
-            return await self._dispatcher.run_program(self.hook, body)
-        result = await self._post(self._sender, body, delivery_id(event))
+        result = await self.attempt(body, delivery_id(event))
         for pause in RETRY_PAUSES:
             if not result.retry:
                 break
-            await asyncio.sleep(
-                max(pause * self._random.uniform(0.67, 1.33), min(result.retry_after, LONGEST_RETRY_AFTER))
-            )
-            result = await self._post(self._sender, body, delivery_id(event))
+            await asyncio.sleep(self.retry_delay(pause, result))
+            result = await self.attempt(body, delivery_id(event))
         return result
+
+    async def attempt(self, body: bytes, delivery_id: str) -> DeliveryResult:
+        """Send a delivery once."""
+        if self._sender is None:
+            return await self._dispatcher.run_program(self.hook, body)
+        return await self._post(self._sender, body, delivery_id)
+
+    def retry_delay(self, pause: float, result: DeliveryResult) -> float:
+        """Return the seconds until a failed delivery is sent again: about `pause`, or what the webhook demands."""
+        return max(pause * self._random.uniform(0.67, 1.33), min(result.retry_after, LONGEST_RETRY_AFTER))
 
     async def _post(self, sender: WebhookSender, body: bytes, delivery_id: str) -> DeliveryResult:
         try:
             secret = await self._signing_secret(self.hook.secret) if self.hook.secret is not None else None
         except SecretError as error:
             return DeliveryResult(f"cannot sign: {error}")
-        return await sender.post(body, delivery_id, secret, time.time())
+        return await sender.post(body, delivery_id, secret, self._dispatcher.now())
 
     async def _signing_secret(self, source: SecretSource) -> Secret:
         """Return the secret, read again if its file has changed. Raises SecretError."""
@@ -196,14 +210,14 @@ class HookQueue:
             self._secret = (stamp, await self._dispatcher.fetch_secret(source))
         return self._secret[1]
 
-    def _log_result(self, event: AlertEvent, result: DeliveryResult) -> None:
+    def log_result(self, description: str, result: DeliveryResult) -> None:
         """Log the result of a delivery and report a problem."""
         for line in result.output:
             log.info("%s: %s", self._name, line)
         if not result.problem:
-            log.info("%s: delivered %s", self._name, _describe(event))
+            log.info("%s: delivered %s", self._name, description)
             return
-        log.warning("%s %s; not delivered: %s", self._name, result.problem, _describe(event))
+        log.warning("%s %s; not delivered: %s", self._name, result.problem, description)
         self._failures += 1
         self._report_problem(result.problem + (f": {result.output[-1]}" if result.output else ""))
 
@@ -239,7 +253,16 @@ def _hook_name(hook: Hook) -> str:
 async def hook_dispatcher(
     workspace: Workspace, on_problem: Callable[[str], None], shutdown_timeout: float = SHUTDOWN_TIMEOUT
 ) -> AsyncGenerator[Callable[[AlertEvent], None] | None]:
-    """Yield the `dispatch` of a running dispatcher; None: there are no hooks, or `--readonly` forbids them.
+    """Yield the `dispatch` of `running_hooks`; None without hooks."""
+    async with running_hooks(workspace, on_problem, shutdown_timeout) as dispatcher:
+        yield dispatcher and dispatcher.dispatch
+
+
+@asynccontextmanager
+async def running_hooks(
+    workspace: Workspace, on_problem: Callable[[str], None], shutdown_timeout: float = SHUTDOWN_TIMEOUT
+) -> AsyncGenerator[HookDispatcher | None]:
+    """Yield a running dispatcher; None: there are no hooks, or `--readonly` forbids them.
 
     `on_problem` takes a notice for the operator. At the end pending deliveries have `shutdown_timeout` seconds.
     """
@@ -249,7 +272,7 @@ async def hook_dispatcher(
     dispatcher = HookDispatcher(workspace, on_problem)
     running = asyncio.create_task(dispatcher.run())
     try:
-        yield dispatcher.dispatch
+        yield dispatcher
     except BaseException:
         shutdown_timeout = min(shutdown_timeout, SHUTDOWN_TIMEOUT)  # interrupted or failed: hooks are not waited for
         raise

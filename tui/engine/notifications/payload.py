@@ -8,7 +8,7 @@ import msgspec
 
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import primary_link
-from tui.engine.notifications.events import GROUPED_EVENTS, SUMMARY, AlertEvent
+from tui.engine.notifications.events import GROUPED_EVENTS, NEVER_REPEATED, SUMMARY, AlertEvent
 from tui.presentation import json_output
 from tui.presentation.queries import display_name
 from tui.storage.config.settings import Hook
@@ -25,7 +25,8 @@ def hook_body(
 
 def delivery_id(event: AlertEvent) -> str:
     """Return the delivery id: the same in every process and for every try, so that receivers find duplicates."""
-    return hashlib.sha256(event.key.encode()).hexdigest()[:32]
+    key = event.key if event.repeat_after == NEVER_REPEATED else f"{event.key} {event.at!r}"
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def _payload(event: AlertEvent, provider_of: Callable[[str], str | None], context: EvaluationContext) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from tui.engine.context import EngineContext
 from tui.engine.journal.writer import JournalWriter
 from tui.engine.polling.scheduler import Scheduler
 from tui.presentation import queries
+from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.journal import JournalEntry
 from tui.storage.protocols import JobJournal
 from tui.storage.workspace import Workspace
@@ -51,10 +52,13 @@ class JobStore:
         accounts: Mapping[str, AccountRuntime],
         publish: Publish,
         on_phase_change: Callable[[JobState, PhaseChange], None],
+        deliveries: Callable[[JobState, PhaseChange], tuple[HookDelivery, ...]] = lambda _state, _change: (),
         *,
         follows_always: bool = False,
     ) -> None:
         """`on_phase_change` is called for each journalled phase change, also for those of other processes.
+
+        `deliveries` returns what a team's outbox gets with a phase change.
 
         `follows_always`: another computer polls, so that schedules and refusals come from there only.
         """
@@ -66,6 +70,7 @@ class JobStore:
         self._publish = publish
         self._now = context.now
         self._on_phase_change = on_phase_change
+        self._deliveries = deliveries
         self.journal_writer = JournalWriter(journal, on_phase_change, lambda text: self.set_problem("journal", text))
         """Writer of the journal entries."""
         self.scheduler = Scheduler(context, workspace, journal, accounts)
@@ -93,7 +98,8 @@ class JobStore:
             poll = replace(poll, next_poll_at=next_poll_at)
         self._user_requested.discard(ref)
         state = self._schedule(state, poll)
-        self.journal_writer.add(JournalEntry(state, change, body, self._now(), request))
+        deliveries = self._deliveries(state, change) if change is not None else ()
+        self.journal_writer.add(JournalEntry(state, change, body, self._now(), request, deliveries=deliveries))
         if change is not None:
             self.scheduler.on_phase_change(state, change)
             self._notify_end(state, change)

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from tui.domain.job_state import JobState, PhaseChange, last_update_at, with_known_links
 from tui.domain.models import DownloadedFile, FaultKind, Phase, Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
+from tui.storage.deliveries import HookDelivery
 from tui.storage.journal import downloads
 from tui.storage.journal.database import Database
 from tui.storage.journal.migrations import MIGRATIONS, UNSUPPORTED_VERSION
@@ -55,6 +56,8 @@ class JournalEntry(Struct, frozen=True):
     """Request that led to the state. None: no request did."""
     bounded_at: float | None = None
     """Instant to which later ones were set back, which a clock that was ahead had written. None: there were none."""
+    deliveries: tuple[HookDelivery, ...] = ()
+    """Deliveries of the phase change that a team's outbox gets with it."""
 
 
 _encode = msgspec.json.Encoder().encode

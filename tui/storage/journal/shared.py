@@ -11,6 +11,7 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.domain.polling.rate_limit import RateLimit
+from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.fleet import FleetCursor, FleetPage
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import Journal, JournalEntry
@@ -31,6 +32,7 @@ class LocalStorage:
         self.successors = LocalSuccessors(journal)
         self.notifications = LocalNotifications(journal)
         self.team = None
+        self.outbox = None
 
     async def close(self) -> None:
         """Leave the journal open: the workspace closes it."""
@@ -178,9 +180,16 @@ class LocalNotifications:
         self._journal = journal
 
     async def claim(
-        self, keys: Mapping[str, float], now: float, held: Mapping[str, bytes] | None = None, *, is_sent: bool = False
+        self,
+        keys: Mapping[str, float],
+        now: float,
+        held: Mapping[str, bytes] | None = None,
+        deliveries: Sequence[tuple[HookDelivery, Sequence[str]]] = (),
+        *,
+        is_sent: bool = False,
     ) -> frozenset[str]:
-        """Claim the keys in one transaction."""
+        """Claim the keys in one transaction. Without a team, the caller delivers."""
+        assert not deliveries, "there is no outbox"
         return self._journal().notifications.claim(keys, now, held, is_sent=is_sent)
 
     async def held(self, since: float, until: float) -> Sequence[bytes]:

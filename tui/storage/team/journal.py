@@ -20,6 +20,7 @@ from tui.storage.journal.fleet import PAGE_ROWS, FleetCursor, FleetPage, read_en
 from tui.storage.journal.journal import MAX_BODY_BYTES, RETENTION, Journal, JournalEntry
 from tui.storage.team.connection import LeaseLostError, TeamDatabase, TeamDatabaseError
 from tui.storage.team.lease import TeamLease
+from tui.storage.team.outbox import delivery_rows
 from tui.storage.team.schema import LEASE_NAME
 
 PRUNE_STEP = 5000
@@ -65,7 +66,9 @@ class TeamJournal:
         except LeaseLostError:
             self._lease.lose()
             return self._unwritten(entries)
-        changes = [entries[int(row[0])].change for row in written]
+        positions = [int(row[0]) for row in written]
+        self._discarded.update(entries[-1 - position].state.job.ref for position in positions if position < 0)
+        changes = [entries[position].change for position in positions if position >= 0]
         return tuple(change for change in changes if change is not None)
 
     def _unwritten(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
@@ -268,6 +271,7 @@ _PRUNED_TABLES = {
     "held_notification": "held_at",
     "job": "listed_at",
     "command_request": "requested_at",
+    "hook_delivery": "created_at",
 }
 """Tables, and the column with the instant of each row."""
 _PRUNE = tuple(
@@ -302,6 +306,7 @@ def _row(position: int, entry: JournalEntry) -> dict[str, Any]:
             "earliest_at": change.earliest,
             "seen_at": change.seen,
             "message": change.message.replace("\0", ""),
+            "deliveries": delivery_rows(entry.deliveries),
         }
     return row
 

@@ -50,6 +50,11 @@ CREATE TABLE babeltop.watchlist (name text PRIMARY KEY, owner name NOT NULL DEFA
 CREATE TABLE babeltop.command_request (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, command bytea NOT NULL,
   requested_by name NOT NULL DEFAULT current_user, requested_at float8 NOT NULL
   DEFAULT extract(epoch FROM clock_timestamp()), answered_at float8, answer bytea);
+CREATE TABLE babeltop.hook_delivery (delivery_id text, hook text, event text NOT NULL, payload bytea NOT NULL,
+  created_at float8 NOT NULL DEFAULT extract(epoch FROM clock_timestamp()),
+  not_before float8 NOT NULL DEFAULT extract(epoch FROM clock_timestamp()), failures int NOT NULL DEFAULT 0,
+  claimed_by text, delivered_at float8, failed_at float8, PRIMARY KEY (delivery_id, hook));
+CREATE INDEX hook_delivery_open ON babeltop.hook_delivery (not_before) WHERE delivered_at IS NULL AND failed_at IS NULL;
 CREATE INDEX command_request_open ON babeltop.command_request (id) WHERE answered_at IS NULL;
 
 CREATE FUNCTION babeltop.acquire_lease(_name text, _holder text, _host text, _pid int, _version text, _ttl interval)
@@ -75,7 +80,7 @@ BEGIN
   FOR _entry IN SELECT * FROM jsonb_to_recordset(_entries) AS entry (position int, account text, job_id text, kind text,
     phase text, first_polled_at float8, last_update_at float8, state text, results text, body text,
     body_received_at float8, ended_at float8, http_status int, duration_ms float8, request_id text, fault text,
-    after text, earliest_at float8, seen_at float8, message text) ORDER BY position
+    after text, earliest_at float8, seen_at float8, message text, deliveries jsonb) ORDER BY position
   LOOP
     SELECT phase, last_update_at, change_count INTO _stored FROM babeltop.job
       WHERE account = _entry.account AND job_id = _entry.job_id FOR UPDATE;
@@ -85,11 +90,18 @@ BEGIN
     END IF;
     CONTINUE WHEN _stored.last_update_at > _entry.last_update_at;
     _number := coalesce(_stored.change_count, 0);
-    IF _entry.phase <> coalesce(_stored.phase, 'new') THEN  -- the process may have read another phase
+    IF _entry.phase <> coalesce(_stored.phase, 'new') THEN
+      IF _entry.after IS NULL THEN  -- of a process whose entry with the change was discarded
+        RETURN NEXT -1 - _entry.position;
+        CONTINUE;
+      END IF;
       _number := _number + 1;
       INSERT INTO babeltop.phase_change (account, job_id, number, before, after, earliest_at, seen_at, message)
         VALUES (_entry.account, _entry.job_id, _number, coalesce(_stored.phase, 'new'), _entry.phase,
-          _entry.earliest_at, coalesce(_entry.seen_at, _entry.last_update_at), coalesce(_entry.message, ''));
+          _entry.earliest_at, _entry.seen_at, _entry.message);
+      INSERT INTO babeltop.hook_delivery (delivery_id, hook, event, payload)
+        SELECT delivery_id, hook, event, decode(payload, 'base64') FROM jsonb_to_recordset(_entry.deliveries)
+          AS delivery (delivery_id text, hook text, event text, payload text) ON CONFLICT DO NOTHING;
       RETURN NEXT _entry.position;
     ELSIF EXISTS (SELECT FROM babeltop.phase_change WHERE account = _entry.account AND job_id = _entry.job_id
       AND after = _entry.after AND seen_at = _entry.seen_at) THEN
@@ -136,7 +148,8 @@ GRANT INSERT (command) ON babeltop.command_request TO babeltop_editor, babeltop_
 GRANT SELECT ON babeltop.meta TO babeltop_worker;
 GRANT UPDATE ON babeltop.lease TO babeltop_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON babeltop.rate_limit, babeltop.account_key, babeltop.job, babeltop.phase_change,
-  babeltop.request, babeltop.successor, babeltop.sent_notification, babeltop.held_notification TO babeltop_worker;
+  babeltop.request, babeltop.successor, babeltop.sent_notification, babeltop.held_notification,
+  babeltop.hook_delivery TO babeltop_worker;
 GRANT UPDATE (answered_at, answer), DELETE ON babeltop.command_request TO babeltop_worker;
 ALTER TABLE babeltop.watchlist ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readable ON babeltop.watchlist FOR SELECT USING (true);

@@ -9,6 +9,7 @@ from tui.storage.team.connection import DatabaseClock, TeamDatabase
 from tui.storage.team.exchange import TeamExchange
 from tui.storage.team.journal import TeamJournal
 from tui.storage.team.lease import TeamLease
+from tui.storage.team.outbox import TeamOutbox
 from tui.storage.team.tables import KeyOf, TeamNotifications, TeamRateLimits, TeamSuccessors
 
 
@@ -32,9 +33,11 @@ class TeamStorage:
         """
         self.clock = clock or DatabaseClock()
         """Clock of the database."""
-        self._lease_database = TeamDatabase(conninfo, self.clock)  # a renewal does not wait for a batch
         self.database = TeamDatabase(conninfo, self.clock)
-        """Connection for everything but the lease."""
+        """Connection for all that has none of its own: the only one of a process that does not poll."""
+        # neither a renewal nor a delivery waits for a batch
+        self._lease_database = TeamDatabase(conninfo, self.clock) if polls else self.database
+        self._outbox_database = TeamDatabase(conninfo, self.clock) if polls else self.database
         self.lease = TeamLease(self._lease_database, may_hold=polls)
         self.journal = TeamJournal(self.database, self.lease, local)
         self.rate_limits = TeamRateLimits(self.database, self.lease, key_of, per_minute, fenced=polls)
@@ -42,9 +45,11 @@ class TeamStorage:
         self.notifications: Notifications = (
             TeamNotifications(self.database) if polls else LocalNotifications(local)  # hooks of this console only
         )
+        self.outbox = TeamOutbox(self._outbox_database, self.lease.holder) if polls else None
         self.team = TeamExchange(self.database, watchlist, is_worker=polls)
 
     async def close(self) -> None:
         """Close the connections."""
         await self._lease_database.close()
+        await self._outbox_database.close()
         await self.database.close()

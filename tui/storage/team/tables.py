@@ -8,10 +8,12 @@ import msgspec
 
 from tui.domain.polling import rate_limit
 from tui.domain.polling.rate_limit import RateLimit
+from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.journal import Journal
 from tui.storage.journal.notifications import HELD_FOR
 from tui.storage.team.connection import TeamDatabase, TeamDatabaseError
 from tui.storage.team.lease import TeamLease
+from tui.storage.team.outbox import delivery_rows
 
 MARK_BYTES = 5
 """Bytes of a key's mark: enough to tell a team's keys apart, too few to find one."""
@@ -153,9 +155,19 @@ class TeamNotifications:
         self._database = database
 
     async def claim(
-        self, keys: Mapping[str, float], now: float, held: Mapping[str, bytes] | None = None, *, is_sent: bool = False
+        self,
+        keys: Mapping[str, float],
+        now: float,
+        held: Mapping[str, bytes] | None = None,
+        deliveries: Sequence[tuple[HookDelivery, Sequence[str]]] = (),
+        *,
+        is_sent: bool = False,
     ) -> frozenset[str]:
-        """Claim the keys in one statement."""
+        """Claim the keys and write their deliveries in one statement."""
+        sent = [
+            {**row, "keys": causes}
+            for (_, causes), row in zip(deliveries, delivery_rows(each for each, _ in deliveries), strict=True)
+        ]
         kept = held or {}
         rows = await self._database.execute(
             _CLAIM,
@@ -166,6 +178,7 @@ class TeamNotifications:
                 "held": list(kept),
                 "bodies": list(kept.values()),
                 "is_sent": is_sent,
+                "deliveries": msgspec.json.encode(sent).decode(),
             },
         )
         return frozenset(key for (key,) in rows)
@@ -199,5 +212,9 @@ claimed AS (INSERT INTO babeltop.sent_notification AS sent SELECT key, %(now)s F
     >= (SELECT repeat_after FROM wanted WHERE wanted.key = sent.key) RETURNING key),
 kept AS (INSERT INTO babeltop.held_notification SELECT key, %(now)s, body, %(is_sent)s
   FROM unnest(%(held)s::text[], %(bodies)s::bytea[]) AS held (key, body) JOIN claimed USING (key)
-  ON CONFLICT (key) DO UPDATE SET held_at = excluded.held_at, body = excluded.body, is_sent = excluded.is_sent)
+  ON CONFLICT (key) DO UPDATE SET held_at = excluded.held_at, body = excluded.body, is_sent = excluded.is_sent),
+sent AS (INSERT INTO babeltop.hook_delivery (delivery_id, hook, event, payload)
+  SELECT delivery_id, hook, event, decode(payload, 'base64') FROM jsonb_to_recordset(%(deliveries)s::text::jsonb)
+    AS delivery (delivery_id text, hook text, event text, payload text, keys jsonb)
+  WHERE EXISTS (SELECT FROM claimed WHERE delivery.keys @> to_jsonb(claimed.key)) ON CONFLICT DO NOTHING)
 SELECT key FROM claimed"""
