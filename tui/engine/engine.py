@@ -159,6 +159,9 @@ class Engine:
         self.downloads = DownloadQueue(context, workspace, self._job_store, self._publish, downloader, self._is_leader)
         """Queue of downloads."""
         self._job_store.on_scheduled = self._update_queues  # the one back edge: a schedule changes the queues
+        if self._team is not None:
+            for runtime in self._accounts.values():
+                runtime.limits.has_backlog = lambda: self._job_store.journal_writer.has_backlog
 
         self._watchlist_watcher = WatchlistWatcher(
             context,

@@ -163,6 +163,27 @@ async def test_a_list_that_came_while_the_journal_failed_is_polled_afterwards(tm
         await until(lambda: worker.listener.last_problems == ())
 
 
+async def test_a_worker_that_cannot_write_its_results_polls_no_more(tmp_path, team, monkeypatch):
+    monkeypatch.setattr("tui.engine.journal.writer.BACKLOG_AGE", 0.5)
+    monkeypatch.setattr("tui.engine.journal.writer.RETRY_INTERVAL", 0.1)
+    simulator = Simulator(speed=300.0)
+    with serve_app(simulator) as service, psycopg.connect(team, autocommit=True) as connection:
+        async with (
+            Console(tmp_path / "worker", service, team, is_worker=True) as worker,
+            Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+        ):
+            await alice.sees(is_done(A))
+            connection.execute("ALTER TABLE babeltop.job RENAME TO job_away")
+            await worker.engine.perform(Refresh((A,)))
+            await until(lambda: worker.engine._job_store.journal_writer.has_backlog)
+            requests, ticks = len(simulator.request_log), worker.engine.tick_count
+            await worker.engine.perform(Refresh((A,)))
+            await until(lambda: worker.engine.tick_count > ticks + 20)
+            assert len(simulator.request_log) == requests
+            connection.execute("ALTER TABLE babeltop.job_away RENAME TO job")
+            await until(lambda: len(simulator.request_log) > requests)
+
+
 async def test_a_second_worker_takes_over_from_one_that_ends(tmp_path, service, team):
     async with Console(tmp_path / "alice", service, team, {"heygen": (A.id, B.id)}) as alice:
         async with Console(tmp_path / "worker", service, team, is_worker=True):
@@ -173,7 +194,7 @@ async def test_a_second_worker_takes_over_from_one_that_ends(tmp_path, service, 
                 await standby.sees(lambda states: A in states)
         async with Console(tmp_path / "standby", service, team, is_worker=True) as standby:
             await alice.sees(lambda states: is_done(A)(states) and is_done(B)(states))
-            assert standby.listener.last_role == "polling"
+            await until(lambda: standby.listener.last_role == "polling")
 
 
 async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service):

@@ -14,6 +14,9 @@ from tui.presentation.descriptions import describe_wait
 from tui.storage.config.configuration import Account
 from tui.storage.protocols import RateLimits
 
+BACKLOG_CHECK_INTERVAL = 1.0
+"""Seconds until a worker that could not write its results tries to poll again."""
+
 
 class AccountLimits:
     """Throttle and shared rate limit of one account at run time."""
@@ -29,6 +32,8 @@ class AccountLimits:
         self.throttle = throttle.initial(account.per_minute, clock(), account.per_day)
         self.user_request_lock = asyncio.Lock()
         """Held while a user-requested poll waits for its slot: first come, first served."""
+        self.has_backlog: Callable[[], bool] = lambda: False
+        """Whether so many results wait to be written that no request may be sent."""
         self._clock = clock
         self._random = random
         self._shared = SharedRateLimit(account.name, self.throttle.rate_limit, rate_limits)
@@ -36,6 +41,8 @@ class AccountLimits:
     async def next_slot(self, now: float, *, user_requested: bool = False) -> SendSlot | None:
         """Return when the next request may leave, all processes considered; None: polling is stopped."""
         await self.refresh(now)
+        if self.has_backlog():
+            return SendSlot(now + BACKLOG_CHECK_INTERVAL, WaitReason.DATABASE)
         return throttle.next_slot(
             self.throttle, now, user_requested=user_requested, has_token=self._shared.has_reserved(now)
         )

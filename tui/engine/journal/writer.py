@@ -16,6 +16,10 @@ RETRY_INTERVAL = 5.0
 """Seconds until a failed write is tried again: each try may block for a quarter of a second."""
 MAX_BACKLOG = 20_000
 """Entries kept in memory while the journal is not writable."""
+BACKLOG_SIZE = 2000
+"""Entries that wait to be written from which a worker of a team polls no more."""
+BACKLOG_AGE = 10.0
+"""Seconds that the oldest entry has waited, likewise."""
 
 
 class JournalWriter:
@@ -32,6 +36,8 @@ class JournalWriter:
         self._on_phase_change = on_phase_change
         self._set_problem = set_problem
         self._pending: list[JournalEntry] = []
+        self._behind_since: float | None = None
+        """Time of the loop from which on entries wait without a complete write; None: none wait."""
         self._flush_timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._write_lock = asyncio.Lock()
@@ -42,9 +48,21 @@ class JournalWriter:
         """Whether entries wait to be written."""
         return bool(self._pending)
 
+    @property
+    def has_backlog(self) -> bool:
+        """Whether so many entries wait, or so long, that there should be no new ones."""
+        is_old = self._behind_since is not None and self._now() - self._behind_since >= BACKLOG_AGE
+        return is_old or len(self._pending) >= BACKLOG_SIZE
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
     def add(self, entry: JournalEntry) -> None:
         """Add an entry, to be written soon."""
         self._pending.append(entry)
+        if self._behind_since is None:
+            self._behind_since = self._now()
         self._flush_in(0.0 if entry.change is not None else BATCH_INTERVAL)
 
     def _flush_in(self, seconds: float) -> None:
@@ -90,6 +108,7 @@ class JournalWriter:
             return
         self._set_problem("")
         del self._pending[:count]
+        self._behind_since = self._now() if self._pending else None  # each batch is at most a moment younger
         for entry in entries if recorded else ():
             if entry.change is not None and entry.change in recorded:
                 self._on_phase_change(entry.state, entry.change)
