@@ -21,7 +21,7 @@ from tests.support.virtual_week import OUTCOMES, PHASES
 from tui.domain import job_state
 from tui.domain.job_state import JobState
 from tui.domain.models import ACTIVE, Job, Phase, Ref
-from tui.engine.api import EngineEvent
+from tui.engine.api import AccountState, EngineEvent
 from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.providers.loader import builtin_files, provider_registry
@@ -82,9 +82,13 @@ class _Truth:
 
     def __init__(self, jobs: Mapping[Ref, TimedJob]) -> None:
         self.jobs, self.lies, self.statement_count = jobs, list[str](), 0
+        self._waits_until: dict[str, float] = {}
+        """Instant until which the board last showed each account waiting, such as for a service's Retry-After."""
 
     def compare(self, event: EngineEvent) -> None:
         """Compare a published state with the job's phase at the instant that the state is about."""
+        if isinstance(event, AccountState) and event.waits_until is not None:
+            self._waits_until[event.name] = event.waits_until
         if not isinstance(event, JobState):
             return
         self.statement_count += 1
@@ -93,10 +97,13 @@ class _Truth:
             self.lies.append(f"{ref} is {event.phase} at {at - EPOCH:.0f} s, was {self.jobs[ref].phase(at)}")
 
     def look(self, states: Mapping[Ref, JobState], now: float) -> None:
-        """Compare the whole board with what is true now: an ended job may be active for LATE seconds, or stale."""
+        """Compare the whole board with what is true now: an ended job may be active for LATE seconds, or stale.
+
+        While its account is shown waiting, no job is late.
+        """
         for ref, state in states.items():
             self.statement_count += 1
-            has_ended = now > self.jobs[ref].ends + LATE
+            has_ended = now > max(self.jobs[ref].ends, self._waits_until.get(ref.account, 0.0)) + LATE
             if has_ended and state.phase in ACTIVE and state.fault is None and not job_state.is_stale(state, now):
                 self.lies.append(f"{ref} is {state.phase} at {now - EPOCH:.0f} s, ended at {self.jobs[ref].ends}")
 
