@@ -163,6 +163,30 @@ def test_the_whole_teams_board_names_its_owners(tmp_path, service, team):
         stop(polling)
 
 
+def test_an_editor_sends_no_request_that_no_rate_limit_counts(tmp_path, service, simulator, team):
+    alice = Machine(tmp_path / "alice", service, member_of(team, "editor"), CANARY)
+    assert alice.run("add", "heygen:a-fine-x").returncode == 0
+    found = alice.run("doctor")
+    assert "has not the role babeltop_worker" in found.stdout
+    assert found.returncode == 0, found.stdout
+    listed = alice.run("discover")
+    assert listed.returncode == 3
+    assert "has not the role babeltop_worker" in listed.stderr
+    assert not simulator.request_log
+    worker = Machine(tmp_path / "worker", service, member_of(team, "worker"), CANARY)
+    assert worker.run("doctor").returncode == 0
+    assert simulator.request_log, "a worker takes a token without the lease"
+
+
+def test_a_team_that_is_not_reached_is_named_for_an_empty_watchlist_too(tmp_path):
+    away = Machine(tmp_path / "away", "http://127.0.0.1:9", "host=/nonexistent dbname=b").run("list")
+    assert (away.returncode, away.stdout) == (0, "")
+    assert "Team database not reachable" in away.stderr
+    unsafe = Machine(tmp_path / "unsafe", "http://127.0.0.1:9", "host=db.example.com").run("list")
+    assert (unsafe.returncode, unsafe.stdout) == (2, "")
+    assert "requires sslmode=verify-full" in unsafe.stderr
+
+
 def test_the_board_of_a_team_needs_one(tmp_path):
     run = Machine(tmp_path / "alice", "http://127.0.0.1:9", "").run("list", "--team")
     assert (run.returncode, run.stdout) == (2, "")

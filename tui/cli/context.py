@@ -1,7 +1,6 @@
 """Context of a subcommand: the workspace, and the jobs that its arguments name."""
 
 import os
-import time
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -142,4 +141,4 @@ def parse_filter(text: str, vocabulary: "Vocabulary") -> "Filter":
 
 def evaluation_context(workspace: Workspace) -> EvaluationContext:
     """Return the values that flags and estimates depend on, as of now."""
-    return workspace.config.evaluation_context(time.time())
+    return workspace.config.evaluation_context(workspace.wall())

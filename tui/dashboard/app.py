@@ -245,6 +245,7 @@ def run(
         saves_preferences=not demo,
         readonly=workspace.readonly,
         child_environment=workspace.keys.child_environment,
+        now=workspace.wall,
         role="demo" if demo else "read-only" if workspace.readonly else "polling",
     )
     del initial  # the app holds what it still needs of it

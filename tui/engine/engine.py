@@ -201,6 +201,8 @@ class Engine:
         self.fleet: Callable[[tzinfo], Awaitable[FleetReport]] = self._command_handler.fleet
         """Returns the summary of all accounts, with the days of a time zone; empty if the journal can't be read."""
         self._role = ConsoleRole(is_leader=not self._follows_always)
+        self._is_away = False
+        """The team's database was not reached when the engine was opened."""
         self._paused = False
         self._shown_notice_count = 0
         self.tick_count = 0
@@ -226,6 +228,8 @@ class Engine:
             await self._begin_in_team(tolerate_errors=tolerate_errors)
         await self._load_refused_successors()
         await self._watchlist_watcher.open(tolerate_errors=tolerate_errors)
+        if self._is_away:
+            self._job_store.mark_all_stale()  # rows of the local journal, however new
         if self._team is not None:
             await self._team.check(is_leader=False)
         self._publish_accounts()
@@ -238,6 +242,7 @@ class Engine:
             if not tolerate_errors:
                 raise
             self._job_store.set_problem("team", str(error))
+            self._is_away = True
         self._sync_clock()
 
     async def _load_refused_successors(self) -> None:
@@ -327,7 +332,7 @@ class Engine:
                 self._reload_key(name)
             await self._merge_journal_changes()
             self._journal_fallback.check()
-            for runtime in self._accounts.values():
+            for runtime in () if self._follows_always else self._accounts.values():
                 await runtime.limits.refresh(self._context.now())
             self._publish_accounts()
             await self._write_heartbeat()
@@ -483,6 +488,8 @@ class Engine:
                 return self._set_paused(paused)
             case Resume(account):
                 return await self._resume(account)
+            case Discover() if self._follows_always:
+                return CommandResult(ok=False, message="In a team, only a worker lists jobs: `babeltop discover` there")
             case Discover():
                 return await self._auto_discovery.find_new()
             case _:

@@ -90,6 +90,10 @@ class RateLimits(Protocol):
         """Whether no request may leave without them: no process can know what the others have sent."""
         ...
 
+    async def refusal(self) -> str:
+        """Return why this process may send no request at all; "" if it may."""
+        ...
+
     async def get(self, account: str) -> RateLimit | None:
         """Return the account's rate limit as last written; None if it never was."""
         ...

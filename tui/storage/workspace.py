@@ -257,7 +257,7 @@ class Workspace:
         content = self.watchlist.read()
         self._warn_of(content.problems)
         jobs = self._team_jobs(content.jobs) if whole_team else content.jobs
-        known = self._known_states([job.ref for job in jobs]) if jobs else {}
+        known = self._known_states([job.ref for job in jobs]) if jobs or self.is_team else {}
         return {job.ref: replace(known[job.ref], job=job) if job.ref in known else JobState(job=job) for job in jobs}
 
     def team_lists(self) -> Mapping[str, Sequence[Job]]:
@@ -331,6 +331,8 @@ class Workspace:
         other = Workspace(self.config, self.keys, watchlist, self.warnings, readonly=self.readonly)
         other._journal, self._journal = self._journal, None
         other.restored_board, self.restored_board = self.restored_board, None
+        if self.is_team:
+            other._database_clock = self._database_clock  # one clock, for front end and engine
         return other
 
     def close(self) -> None:

@@ -7,13 +7,17 @@ import pytest
 
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
-from tests.support.postgres_server import member_of
+from tests.support.postgres_server import member_of, postgres_server
 from tests.support.servers import serve_app
 from tests.support.waiting import until
+from tui.domain import job_state
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.api import Discover, Download, Pause, Refresh, Renew, Resume, ShowTeam
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
+from tui.storage.team.administration import initialize
+from tui.storage.team.connection import time_since_boot
+from tui.storage.team.lease import TRUST
 from tui.storage.watchlist.operations import Add, Remove, Set, SetEach
 
 TICK = 0.05
@@ -198,9 +202,6 @@ async def test_a_second_worker_takes_over_from_one_that_ends(tmp_path, service, 
 
 
 async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service):
-    from tests.support.postgres_server import postgres_server
-    from tui.storage.team.administration import initialize
-
     with postgres_server() as server:
         team = server.new_database()
         await initialize(team)
@@ -221,6 +222,53 @@ async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service):
             server.start()
             await alice.sees(is_done(B))
             await until(lambda: alice.listener.last_problems == ())  # each connection is opened again by itself
+
+
+async def test_an_outage_of_ten_minutes(tmp_path, monkeypatch):
+    monkeypatch.setattr("tui.engine.consoles.leader_election.SILENT_AFTER", 0.1)
+    simulator, ref = Simulator(speed=300.0), Ref("heygen", "a-stuck-x")
+    with serve_app(simulator) as service, postgres_server() as server:
+        team = server.new_database()
+        await initialize(team)
+        async with (
+            Console(tmp_path / "worker", service, team, is_worker=True) as worker,
+            Console(tmp_path / "alice", service, team, {"heygen": (ref.id,)}) as alice,
+        ):
+            await alice.sees(lambda states: states[ref].phase is Phase.RUNNING)
+            assert not job_state.is_stale(alice.engine.states[ref], alice.workspace.wall())
+            elapsed = 0.0
+            lease = worker.engine._storage.lease
+            lease._monotonic = lambda: time_since_boot() + elapsed
+            server.stop()
+            elapsed = TRUST
+            assert not lease.is_held
+            await until(lambda: not worker.listener.last_role.startswith("polling"))
+            count = len(simulator.request_log)
+            for _ in range(10):
+                elapsed += 60.0
+                ticks = worker.engine.tick_count
+                await worker.engine.perform(Refresh((ref,)))
+                await until(lambda ticks=ticks: worker.engine.tick_count > ticks + 1)
+            assert len(simulator.request_log) == count, "no request after the end of the lease's trust"
+            assert any("not reachable since" in each for each in alice.listener.last_problems)
+            await alice.sees(lambda states: job_state.is_stale(states[ref], alice.workspace.wall()))
+            assert alice.engine.states[ref].phase is Phase.RUNNING, "the last row stays"
+            async with Console(tmp_path / "alice", service, team) as restarted:
+                state = restarted.engine.states[ref]
+                assert state.phase is Phase.RUNNING, "of the local journal"
+                assert job_state.is_stale(state, restarted.workspace.wall())
+                assert any("not reachable since" in each for each in restarted.listener.last_problems)
+            server.start()
+            await until(lambda: len(simulator.request_log) > count)
+            await alice.sees(lambda states: not job_state.is_stale(states[ref], alice.workspace.wall()))
+            await until(lambda: alice.listener.last_problems == ())
+
+
+async def test_a_console_counts_by_the_databases_clock(tmp_path, service, team):
+    async with Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice:
+        board = alice.workspace.handover()  # as a dashboard's engine has its own
+        assert board.wall.__self__ is alice.workspace.wall.__self__
+        assert abs(board.wall.__self__.lead) < 5
 
 
 async def test_a_one_shot_poll_is_the_workers(tmp_path, service, team):

@@ -1,7 +1,6 @@
 """Subcommand discover: the jobs of accounts, as their services list them, that are not on the watchlist."""
 
 import asyncio
-import time
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -28,7 +27,7 @@ def discover_jobs(args: Namespace) -> int:
     """Run `discover`. Returns 3 if a list could not be read."""
     with open_workspace(args) as workspace:
         accounts = require_accounts(workspace, args.accounts)
-        now = time.time()
+        now = workspace.wall()
         context = evaluation_context(workspace)
         values = vocabulary.of_jobs((), context, lambda: workspace.accounts)
         wanted = parse_filter(args.filter, values) if args.filter is not None else None

@@ -1,7 +1,6 @@
 """Subcommand fleet: accounts and kinds of jobs today, from the stored state, without network."""
 
 import asyncio
-import time
 from argparse import Namespace
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -54,7 +53,7 @@ async def read_fleet(
     zone = datetime.now(UTC).astimezone().tzinfo or UTC
     try:
         accounts = await leader_accounts(storage.lease)
-        report = await FleetReader(storage.journal, workspace.accounts, time.time).report(zone)
+        report = await FleetReader(storage.journal, workspace.accounts, workspace.wall).report(zone)
     finally:
         await storage.close()
     impaired = {name for name, state in accounts.items() if state.health in IMPAIRED}

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import time
 from argparse import Namespace
 from datetime import UTC, datetime
 
@@ -46,7 +45,7 @@ def report_page(workspace: Workspace, *, has_links: bool = False, whole_team: bo
     """Return the page as of now, in local time. Raises JournalError."""
     board = workspace.job_states(whole_team=whole_team).values()
     accounts, rows = asyncio.run(read_fleet(workspace, board))
-    now, zone = time.time(), datetime.now(UTC).astimezone().tzinfo or UTC
+    now, zone = workspace.wall(), datetime.now(UTC).astimezone().tzinfo or UTC
     context = evaluation_context(workspace)
     states = [state for state in board if not evaluation.is_archived(state, context)]
     attention = queries.SORTS[queries.ATTENTION].key

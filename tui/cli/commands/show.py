@@ -1,6 +1,5 @@
 """Subcommands list, log and export: output of the stored state, without network."""
 
-import time
 from argparse import Namespace
 from collections.abc import Iterable
 
@@ -53,7 +52,7 @@ def log(args: Namespace) -> int:
     with open_workspace(args) as workspace:
         board = workspace.job_states(whole_team=args.team)
         refs = resolve_refs(workspace, args.refs, board)
-        since = time.time() - args.since if args.since is not None else 0.0
+        since = workspace.wall() - args.since if args.since is not None else 0.0
         found = workspace.phase_changes(refs).values() if refs else ()
         changes = sorted(
             (each for job_changes in found for each in job_changes if each.seen >= since), key=lambda each: each.seen

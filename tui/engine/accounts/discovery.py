@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Container
 from random import Random
 from typing import NamedTuple
 
-from tui.domain.models import Fault
+from tui.domain.models import Fault, FaultKind
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.context import HttpSettings
 from tui.engine.http.client import Client, RequestLimits, TransportFactory
@@ -60,6 +60,8 @@ async def discover(
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return Discovery(fault=runtime.key_fault)
+    if refusal := await rate_limits.refusal():
+        return Discovery(fault=Fault(FaultKind.LIMITED, refusal))
     http = HttpSettings(functools.cache(create_tls_context), transport, limits)
     async with runtime.new_client(http) as client:
         return await read_lists(runtime, client, known, since, lambda: runtime.limits.acquire_slot(MAX_WAIT))

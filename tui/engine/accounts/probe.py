@@ -5,7 +5,7 @@ import time
 from random import Random
 from typing import NamedTuple
 
-from tui.domain.models import Fault, Job, RequestRecord
+from tui.domain.models import Fault, FaultKind, Job, RequestRecord
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.accounts.api_migration import MigrationStep
 from tui.engine.context import HttpSettings
@@ -54,6 +54,8 @@ async def probe(
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return ProbeResult(job, runtime.key_fault, None, None)
+    if refusal := await rate_limits.refusal():
+        return ProbeResult(job, Fault(FaultKind.LIMITED, refusal), None, None)
     http = HttpSettings(functools.cache(create_tls_context), transport, limits)
     async with runtime.new_client(http) as client:
         if (fault := await runtime.limits.acquire_slot(MAX_WAIT)) is not None:

@@ -112,6 +112,10 @@ class LocalRateLimits:
     def __init__(self, journal: OpenJournal) -> None:
         self._journal = journal
 
+    async def refusal(self) -> str:
+        """Return that it may."""
+        return ""
+
     async def get(self, account: str) -> RateLimit | None:
         """Read the account's rate limit."""
         return self._journal().rate_limits.get(account)

@@ -30,8 +30,10 @@ _decode = msgspec.json.Decoder(RateLimit).decode
 class TeamRateLimits:
     """RateLimits by key: accounts with one key share its row, at the lowest of their rates.
 
-    A process that polls gets tokens only while it holds the lease.
+    A process that polls gets tokens only while it holds the lease; any other needs the rights of a worker.
     """
+
+    is_required = True
 
     def __init__(
         self, database: TeamDatabase, lease: TeamLease, key_of: KeyOf, per_minute: Mapping[str, float], *, fenced: bool
@@ -41,8 +43,19 @@ class TeamRateLimits:
         self._lease = lease
         self._key_of = key_of
         self._per_minute = per_minute
-        self.is_required = fenced
+        self._is_fenced = fenced
         self._salt: bytes | None = None
+
+    async def refusal(self) -> str:
+        """Return why the login takes no tokens: requests that no rate limit counts are not sent."""
+        try:
+            rows = await self._database.execute(
+                "SELECT current_user, has_table_privilege('babeltop.rate_limit', 'UPDATE')"
+            )
+        except TeamDatabaseError as error:
+            return str(error)
+        user, may_update = rows[0]
+        return "" if may_update else f"in a team, requests are a worker's: {user} has not the role babeltop_worker"
 
     async def get(self, account: str) -> RateLimit | None:
         """Read the rate limit of the account's key."""
@@ -52,7 +65,7 @@ class TeamRateLimits:
         """Change the rate limit of the account's key by compare-and-set."""
         mark, lowest = await self._mark(account), self._lowest_rate(account)
         for _ in range(MAX_ATTEMPTS):
-            if self.is_required and not self._lease.is_held:
+            if self._is_fenced and not self._lease.is_held:
                 raise TeamDatabaseError("this process does not hold the team's lease")
             version, found = await self._read(account, mark)
             changed = change(found)

@@ -129,6 +129,8 @@ def _account_finding(workspace: Workspace, name: str, found: ProbeResult) -> Fin
     if fault is None or (fault.kind in _KEY_ACCEPTED and fault.http_status != GONE):
         what = "polled" if fault is None else f"polled ({fault.http_status}: {fault.message})"
         return Finding("accounts", name, Level.OK, f"{key_source}: {about} {what}{duration}", is_remote=True)
+    if fault.kind is FaultKind.LIMITED and workspace.is_team and found.request_record is None:
+        return Finding("accounts", name, Level.OK, f"{key_source}: not polled: {fault.message}")
     if fault.kind is FaultKind.REJECTED and found.job.id == PROBE_JOB_ID:
         remedy = f"the service responds; to check the key, add a job: babeltop add {name}:ID"
         return Finding(
