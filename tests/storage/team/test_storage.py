@@ -394,6 +394,39 @@ async def test_a_process_that_does_not_poll_has_one_connection(processes, team):
     assert rows(team, query) == [(1,)]
 
 
+async def test_requests_are_kept_for_two_days_in_partitions_of_a_day(processes, team):
+    def at(ref, days):
+        return entry(ref, request=RequestRecord(NOW + days * 86400, 200, 1.0, None, None))
+
+    def partitions():
+        query = (
+            "SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid "
+            "WHERE inhparent = 'babeltop.request'::regclass AND relpersistence = 'u'"
+        )
+        return {name for (name,) in rows(team, query)}
+
+    storage, today, c = processes(), int(NOW // 86400), A._replace(id="c")
+    await storage.lease.acquire()
+    await storage.journal.prune(NOW)
+    assert {f"request_{today}", f"request_{today + 1}"} <= partitions()
+    await storage.journal.record([at(A, 0), at(B, 1), at(c, -5)])
+    assert rows(team, "SELECT job_id FROM ONLY babeltop.request_default") == [("c",)], "of no partition's day"
+    await storage.journal.prune(NOW + 2 * 86400)
+    assert [len(await storage.journal.requests(ref, 5)) for ref in (A, B, c)] == [1, 1, 0]
+    await storage.journal.prune(NOW + 3 * 86400)
+    assert [len(await storage.journal.requests(ref, 5)) for ref in (A, B)] == [0, 1]
+    assert f"request_{today}" not in partitions()
+
+
+async def test_a_day_with_requests_in_the_default_partition_gets_none(processes, team):
+    storage, today = processes(), int(NOW // 86400)
+    await storage.lease.acquire()
+    await storage.journal.record([entry(request=RequestRecord(NOW, 200, 1.0, None, None))])
+    await storage.journal.prune(NOW)
+    assert rows(team, f"SELECT to_regclass('babeltop.request_{today}') IS NULL") == [(True,)]
+    assert len(await storage.journal.requests(A, 5)) == 1
+
+
 async def test_init_changes_nothing_the_second_time(team):
     assert "nothing to do" in await initialize(team)
     status = await read_status(team)

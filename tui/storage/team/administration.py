@@ -55,6 +55,7 @@ async def initialize(conninfo: str) -> str:
                 await connection.execute("INSERT INTO babeltop.lease (name) VALUES (%s)", (LEASE_NAME,))
                 for role in ROLES:
                     await _create_role(connection, role)
+                await connection.execute("SELECT babeltop.maintain(extract(epoch FROM now())::float8)")
                 await connection.execute(GRANT)
                 for setting in SETTINGS:
                     await connection.execute(

@@ -239,9 +239,14 @@ class TeamJournal:
         )
 
     async def prune(self, now: float) -> None:
-        """Delete some old rows."""
-        for statement in _PRUNE:
-            await self._database.execute(statement, {"before": now - RETENTION, "step": PRUNE_STEP})
+        """Make the next partition of the requests, drop old ones, and delete some old rows of the other tables."""
+        await self._database.execute("SELECT babeltop.maintain(%s)", (now,))
+        for (table, column), seconds in _RETENTION.items():
+            await self._database.execute(
+                f"DELETE FROM babeltop.{table} WHERE ctid IN "
+                f"(SELECT ctid FROM babeltop.{table} WHERE {column} < %s LIMIT %s)",
+                (now - seconds, PRUNE_STEP),
+            )
 
 
 _SELECT_CHANGES = "SELECT account, job_id, before, after, earliest_at, seen_at, message FROM babeltop.phase_change"
@@ -264,21 +269,15 @@ ORDER BY change.seq"""
 _REQUESTS = """
 SELECT account, ended_at, duration_ms, fault IS NOT NULL FROM babeltop.request
 WHERE seq > %s AND seq <= %s AND ended_at >= %s ORDER BY seq"""
-_PRUNED_TABLES = {
-    "request": "ended_at",
-    "phase_change": "seen_at",
-    "sent_notification": "sent_at",
-    "held_notification": "held_at",
-    "job": "listed_at",
-    "command_request": "requested_at",
-    "hook_delivery": "created_at",
+_RETENTION = {
+    ("phase_change", "seen_at"): RETENTION,
+    ("sent_notification", "sent_at"): RETENTION,
+    ("held_notification", "held_at"): RETENTION,
+    ("job", "listed_at"): RETENTION,
+    ("hook_delivery", "created_at"): 30 * DAY,
+    ("command_request", "requested_at"): 7 * DAY,
 }
-"""Tables, and the column with the instant of each row."""
-_PRUNE = tuple(
-    f"DELETE FROM babeltop.{table} WHERE ctid IN "
-    f"(SELECT ctid FROM babeltop.{table} WHERE {column} < %(before)s LIMIT %(step)s)"
-    for table, column in _PRUNED_TABLES.items()
-)
+"""Seconds for which rows are kept, by table and the column with the instant of each row. Requests: see the schema."""
 
 
 def _row(position: int, entry: JournalEntry) -> dict[str, Any]:

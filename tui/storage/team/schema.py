@@ -36,9 +36,12 @@ CREATE TABLE babeltop.phase_change (account text, job_id text, number int, seq b
   before text NOT NULL, after text NOT NULL, earliest_at float8, seen_at float8 NOT NULL, message text NOT NULL,
   PRIMARY KEY (account, job_id, number));
 CREATE UNIQUE INDEX phase_change_seq ON babeltop.phase_change (seq);
+CREATE SEQUENCE babeltop.request_number;
 CREATE TABLE babeltop.request (account text, job_id text, ended_at float8, http_status int, duration_ms float8 NOT NULL,
-  request_id text, fault text, seq bigint GENERATED ALWAYS AS IDENTITY, PRIMARY KEY (account, job_id, ended_at));
-CREATE UNIQUE INDEX request_seq ON babeltop.request (seq);
+  request_id text, fault text, seq bigint NOT NULL DEFAULT nextval('babeltop.request_number'),
+  PRIMARY KEY (account, job_id, ended_at)) PARTITION BY RANGE (ended_at);
+CREATE UNLOGGED TABLE babeltop.request_default PARTITION OF babeltop.request DEFAULT;
+CREATE INDEX request_seq ON babeltop.request (seq);
 CREATE INDEX request_ended_at ON babeltop.request (ended_at);
 CREATE TABLE babeltop.successor (account text, job_id text, provider text NOT NULL, recorded_at float8 NOT NULL,
   PRIMARY KEY (account, job_id));
@@ -122,6 +125,32 @@ BEGIN
   END LOOP;
 END $$;
 
+CREATE FUNCTION babeltop.maintain(_now float8) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  _today int := floor(_now / 86400);
+  _kept CONSTANT int := 2;  -- days before today whose requests are kept
+  _name text;
+BEGIN
+  IF NOT pg_try_advisory_xact_lock(hashtext('babeltop maintain')) THEN
+    RETURN;
+  END IF;
+  FOR _day IN _today .. _today + 1 LOOP
+    _name := 'request_' || _day;
+    CONTINUE WHEN to_regclass('babeltop.' || _name) IS NOT NULL OR EXISTS (SELECT FROM babeltop.request_default
+      WHERE ended_at >= _day * 86400.0 AND ended_at < (_day + 1) * 86400.0);
+    EXECUTE format('CREATE UNLOGGED TABLE babeltop.%I PARTITION OF babeltop.request FOR VALUES FROM (%s) TO (%s)',
+      _name, _day * 86400.0, (_day + 1) * 86400.0);
+  END LOOP;
+  FOR _name IN SELECT relname FROM pg_inherits JOIN pg_class ON oid = inhrelid
+    WHERE inhparent = 'babeltop.request'::regclass AND relname ~ '^request_[0-9]+$'
+    AND substr(relname, 9)::int < _today - _kept
+  LOOP
+    EXECUTE format('DROP TABLE babeltop.%I', _name);
+  END LOOP;
+  DELETE FROM babeltop.request_default WHERE ended_at < (_today - _kept) * 86400.0;
+END $$;
+
 CREATE FUNCTION babeltop.update_rate_limit(_mark bytea, _version bigint, _state bytea) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -150,6 +179,7 @@ GRANT UPDATE ON babeltop.lease TO babeltop_worker;
 GRANT SELECT, INSERT, UPDATE, DELETE ON babeltop.rate_limit, babeltop.account_key, babeltop.job, babeltop.phase_change,
   babeltop.request, babeltop.successor, babeltop.sent_notification, babeltop.held_notification,
   babeltop.hook_delivery TO babeltop_worker;
+GRANT USAGE ON SEQUENCE babeltop.request_number TO babeltop_worker;
 GRANT UPDATE (answered_at, answer), DELETE ON babeltop.command_request TO babeltop_worker;
 ALTER TABLE babeltop.watchlist ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readable ON babeltop.watchlist FOR SELECT USING (true);
