@@ -9,10 +9,11 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from tests.support.postgres_server import member_of, server_folder
+from tests.support.postgres_server import member_of, postgres_server, server_folder
 from tests.support.servers import serve_app
 from tests.support.spellings import SPELLINGS
 from tests.support.waiting import wait_until
@@ -28,7 +29,7 @@ class Machine:
 
     def __init__(self, folder, service, database, key="", more="", **environ):
         folder.mkdir()
-        self.folder = folder
+        self.folder, self.database = folder, database
         (folder / "config.toml").write_text(
             f'[accounts.heygen]\nbase_url = "{service}"\ninsecure_http = true\n[team]\ndatabase = "{database}"\n{more}'
         )
@@ -185,6 +186,87 @@ def test_a_team_that_is_not_reached_is_named_for_an_empty_watchlist_too(tmp_path
     unsafe = Machine(tmp_path / "unsafe", "http://127.0.0.1:9", "host=db.example.com").run("list")
     assert (unsafe.returncode, unsafe.stdout) == (2, "")
     assert "requires sslmode=verify-full" in unsafe.stderr
+
+
+def test_the_way_back_to_one_machine_takes_the_jobs_and_their_states(tmp_path, service, team):
+    worker = Machine(tmp_path / "worker", service, member_of(team, "worker"), CANARY)
+    alice = Machine(tmp_path / "alice", service, member_of(team, "editor"), more='watchlist = "alice"\n')
+    assert alice.run("add", "heygen:a-fine-x", "--label", "Mine").returncode == 0
+    assert worker.run("add", "heygen:b-fine-x").returncode == 0
+    polling = worker.start("watch")
+    try:
+        assert alice.run("wait", "--team").returncode == 0
+    finally:
+        stop(polling)
+    new = Machine(tmp_path / "new", service, alice.database)
+    exported = new.run("team", "export")
+    assert (exported.returncode, exported.stderr) == (0, "babeltop: 1 job of 1 watchlist\n")
+    assert 'label = "Mine"' in exported.stdout
+    assert "b-fine-x" in new.run("team", "export", "--all").stdout
+    target = new.folder / "watchlist.toml"
+    assert new.run("team", "export", "--output", str(target)).returncode == 0
+    assert target.read_text() == exported.stdout
+    again = new.run("team", "export", "--output", str(target))
+    assert (again.returncode, "exists" in again.stderr) == (2, True), "nothing is overwritten"
+    config = new.folder / "config.toml"
+    config.write_text(config.read_text().partition("[team]")[0])
+    [job] = json.loads(new.run("list", "--json").stdout)
+    assert (job["id"], job["label"], job["phase"]) == ("a-fine-x", "Mine", "done")
+    assert job["links"][0]["url"]
+
+
+def test_the_units_of_a_worker_are_printed_and_valid(tmp_path):
+    printed = Machine(tmp_path / "any", "http://127.0.0.1:9", "").run("team", "units").stdout
+    unit, _, containerfile = printed.partition("# Worker of a babeltop team. Mount")
+    assert "babeltop watch --json" in unit
+    assert "FROM " in containerfile
+    if shutil.which("systemd-analyze"):
+        file = tmp_path / "babeltop-worker.service"
+        file.write_text(unit)
+        run = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=TIMEOUT)
+        assert "babeltop-worker.service" not in run.stderr, run.stderr
+
+
+def test_the_commands_of_the_readme_lead_to_a_team_and_back(tmp_path, service):
+    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    section = text.partition("### A team\n")[2].partition("\n### ")[0]
+    commands = "".join(re.findall(r"^   ```sh\n(.*?)^   ```", section, re.MULTILINE | re.DOTALL))
+    there, _, back = commands.partition("   babeltop team export")
+    assert "team init" in there
+    home = tmp_path / "home"
+    (programs := home / "bin").mkdir(parents=True)
+    (programs / "babeltop").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tui "$@"\n')
+    (programs / "babeltop").chmod(0o755)
+    (config := home / ".config" / "babeltop").mkdir(parents=True)
+    (config / "config.toml").write_text(
+        f'[accounts.heygen]\nbase_url = "{service}"\ninsecure_http = true\n[team]\ndatabase = "dbname=babeltop"\n'
+    )
+    with postgres_server() as server:
+        environ = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8"}
+        environ |= {"PYTHONPATH": str(Path(__file__).parents[2]), "HEYGEN_API_KEY": CANARY}
+        environ |= {"PGHOST": str(server.folder), "PGUSER": "postgres"}
+
+        def run(script):
+            command = ["bash", "-euc", script]
+            done = subprocess.run(command, cwd=home, env=environ, capture_output=True, text=True, timeout=TIMEOUT)
+            assert done.returncode == 0, (script, done.stdout, done.stderr)
+            return done.stdout
+
+        run("createdb babeltop; for name in poller alice bob wall; do createuser $name; done")
+        run(there)
+        run("babeltop add heygen:a-fine-x")
+        command = [str(programs / "babeltop"), "watch"]
+        worker = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        try:
+            run("babeltop wait")
+        finally:
+            stop(worker)
+        run(f"babeltop team export{back}")
+    settings = (config / "config.toml").read_text()
+    (config / "config.toml").write_text(settings.partition("[team]")[0])
+    listed = run("babeltop --watchlist jobs.toml list")
+    assert "done" in listed
+    assert "a-fine-x" in (home / "jobs.toml").read_text()
 
 
 def test_the_board_of_a_team_needs_one(tmp_path):

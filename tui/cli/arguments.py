@@ -339,16 +339,29 @@ def _providers_arguments(parser: ArgumentParser) -> None:
 
 def _team_arguments(parser: ArgumentParser) -> None:
     actions = parser.add_subparsers(
-        dest="action", metavar="ACTION", required=True, prog="babeltop team", help="init, status or forget"
+        dest="action",
+        metavar="ACTION",
+        required=True,
+        prog="babeltop team",
+        help="init, status, forget, export or units",
     )
     for name, text, example in (
         ("init", "create schema and roles in the team's database, as its owner", "babeltop team init"),
         ("status", "show server, role, clock, worker and published watchlists", "babeltop team status"),
         ("forget", "withdraw a published watchlist", "babeltop team forget alice@laptop"),
+        (
+            "export",
+            "write the jobs that you have published as a watchlist",
+            "babeltop team export --output watchlist.toml",
+        ),
+        ("units", "print a systemd unit and a Containerfile for a worker", "babeltop team units"),
     ):
         action = actions.add_parser(name, help=text, description=text, epilog=f"example:\n  {example}")
         if name == "forget":
             action.add_argument("name", metavar="NAME", help="name of the watchlist, as `team status` shows it")
+        if name == "export":
+            action.add_argument("--all", action="store_true", help="the jobs of all watchlists of the team")
+            action.add_argument("--output", metavar="FILE", help="new file (default: stdout); none is overwritten")
         add_workspace_options(action)
 
 

@@ -50,8 +50,8 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook 'hook test' team 'team init' 'team status' 'team forget' providers 'providers check' 'providers example' 'providers new' schema completions simulate
-set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --from --host --html --kind --label --metrics --metrics-token-file --note --phase --port --sample --secret --seed --since --speed --status --tag --tags --timeout --token-file --untag --url --view --watchlist
+set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook 'hook test' team 'team init' 'team status' 'team forget' 'team export' 'team units' providers 'providers check' 'providers example' 'providers new' schema completions simulate
+set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --from --host --html --kind --label --metrics --metrics-token-file --note --output --phase --port --sample --secret --seed --since --speed --status --tag --tags --timeout --token-file --untag --url --view --watchlist
 
 complete -c babeltop -e
 complete -c babeltop -f
@@ -224,6 +224,16 @@ complete -c babeltop -n '_shtab_babeltop_using team; and test $_shtab_babeltop_n
 complete -c babeltop -n '_shtab_babeltop_using team forget' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using team forget' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using team forget' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
+complete -c babeltop -n '_shtab_babeltop_using team; and test $_shtab_babeltop_npos -eq 0' -a export -d 'write the jobs that you have published as a watchlist'
+complete -c babeltop -n '_shtab_babeltop_using team export' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using team export' -l all -d 'the jobs of all watchlists of the team'
+complete -c babeltop -n '_shtab_babeltop_using team export' -l output -xka "(__fish_complete_path (commandline -ct))" -d 'new file (default: stdout); none is overwritten'
+complete -c babeltop -n '_shtab_babeltop_using team export' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
+complete -c babeltop -n '_shtab_babeltop_using team export' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
+complete -c babeltop -n '_shtab_babeltop_using team; and test $_shtab_babeltop_npos -eq 0' -a units -d 'print a systemd unit and a Containerfile for a worker'
+complete -c babeltop -n '_shtab_babeltop_using team units' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using team units' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
+complete -c babeltop -n '_shtab_babeltop_using team units' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
 complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a providers -d 'list the known services; `providers check FILE`: validate'
 complete -c babeltop -n '_shtab_babeltop_using providers' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using providers' -l json -d 'print one JSON array'

@@ -20,7 +20,7 @@ from tui.storage.config.job_secrets import JobSecrets
 from tui.storage.config.key_ring import KeyRing
 from tui.storage.config.secrets import Secret
 from tui.storage.journal.database import JournalError, UnwritableJournalError
-from tui.storage.journal.journal import Journal
+from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.watchlist.cache import CACHE_NAME, HEAD_NAME, CachedHead, RestoredBoard, WatchlistCache
 from tui.storage.watchlist.content import WatchlistContent, WatchlistError
 from tui.storage.watchlist.file import WatchlistFile
@@ -265,6 +265,10 @@ class Workspace:
         if not self.is_team:
             raise ConfigurationError(NO_TEAM)
         return self._read_team(lambda storage: storage.team.lists()) or {}
+
+    def keep_states(self, refs: Sequence[Ref]) -> None:
+        """Write the team's last states of these jobs to the local journal. Raises JournalError."""
+        self.journal.record([JournalEntry(state) for state in self._known_states(refs).values()])
 
     def _team_jobs(self, own: Sequence[Job]) -> Sequence[Job]:
         from tui.domain.team import team_board

@@ -1,13 +1,16 @@
-"""Subcommand team: creates the team's database, shows its state, and withdraws a watchlist."""
+"""Subcommand team: creates the team's database, shows its state, withdraws and exports watchlists, prints units."""
 
 import asyncio
+import os
 from argparse import Namespace
 from collections.abc import Iterator
+from importlib.resources import files
 
 from tui.cli import text_table
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError, print_message, write_stdout
 from tui.presentation import formatting, sanitize
+from tui.storage import paths
 from tui.storage.workspace import NO_TEAM, Workspace
 
 ROLE_RIGHTS = {
@@ -19,7 +22,9 @@ ROLE_RIGHTS = {
 
 
 def team(args: Namespace) -> int:
-    """Run `team init`, `team status` or `team forget`."""
+    """Run `team init`, `status`, `forget`, `export` or `units`."""
+    if args.action == "units":
+        return _units()
     with open_workspace(args) as workspace:
         if not workspace.is_team:
             raise UsageError(NO_TEAM)
@@ -29,6 +34,8 @@ def team(args: Namespace) -> int:
                 return _init(workspace)
             case "status":
                 return _status(workspace)
+            case "export":
+                return _export(workspace, args.output, whole_team=args.all)
             case _:
                 return _forget(workspace, args.name)
 
@@ -47,6 +54,38 @@ def _forget(workspace: Workspace, name: str) -> int:
         print_message(f"watchlist {name} withdrawn: its jobs are polled only while another list has them")
         return OK
     raise UsageError(f"no watchlist {name!r} that this role may withdraw: `babeltop team status` lists them")
+
+
+def _export(workspace: Workspace, output: str | None, *, whole_team: bool) -> int:
+    """Write published jobs as a watchlist, and bring the local journal up to date. No file is overwritten."""
+    from tui.domain.team import merge_lists
+    from tui.storage.team.administration import own_watchlists
+    from tui.storage.watchlist.editor import apply_to_text
+    from tui.storage.watchlist.operations import Add
+
+    own = asyncio.run(own_watchlists(workspace.config.team_database))
+    lists = {name: jobs for name, jobs in workspace.team_lists().items() if whole_team or name in own}
+    jobs = merge_lists(lists, next(iter(own & lists.keys()), ""))
+    workspace.keep_states([job.ref for job in jobs])
+    text, _ = apply_to_text("", Add(jobs))
+    if output is None:
+        write_stdout(text)
+    else:
+        path = paths.expand(output)
+        try:
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with os.fdopen(file, "w", encoding="utf-8") as stream:
+                stream.write(text)
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from None
+    print_message(f"{formatting.count_of(len(jobs), 'job')} of {formatting.count_of(len(lists), 'watchlist')}")
+    return OK
+
+
+def _units() -> int:
+    folder = files("tui") / "deploy"
+    write_stdout("\n".join((folder / name).read_text("utf-8") for name in ("babeltop-worker.service", "Containerfile")))
+    return OK
 
 
 def _status(workspace: Workspace) -> int:

@@ -7,6 +7,7 @@ from typing import Any, LiteralString, NamedTuple, cast
 import psycopg
 from psycopg import AsyncConnection, sql
 
+from tui.presentation import sanitize
 from tui.storage.team.connection import CONNECT_TIMEOUT, TeamDatabaseError
 from tui.storage.team.schema import CREATE, GRANT, LAYOUT, LEASE_NAME, ROLES
 
@@ -121,6 +122,16 @@ async def read_status(conninfo: str) -> TeamStatus:
             job_count,
             lead,
         )
+
+
+async def own_watchlists(conninfo: str) -> frozenset[str]:
+    """Return the names of the watchlists that this login has published. Raises TeamDatabaseError."""
+    async with await _connect(conninfo) as connection:
+        try:
+            rows = await connection.execute("SELECT name FROM babeltop.watchlist WHERE owner = current_user")
+            return frozenset([sanitize.clean(name) for (name,) in await rows.fetchall()])
+        except psycopg.Error as error:
+            raise TeamDatabaseError(f"the team's database refused a statement: {_text(error)}") from error
 
 
 async def forget_watchlist(conninfo: str, name: str) -> bool:
