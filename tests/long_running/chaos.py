@@ -39,13 +39,13 @@ FAULT_INTERVAL = 1.2
 """Mean seconds between two faults."""
 WORKERS, CONSOLES = 3, 2
 KEYS = {"SHARED": "flx_shared-0123456789abcdef", "OWN": "flx_own-fedcba9876543210"}
-ACCOUNTS = {"alpha": ("SHARED", 600), "beta": ("SHARED", 900), "gamma": ("OWN", 300)}
+ACCOUNTS = {"alpha": ("SHARED", 150), "beta": ("SHARED", 240), "gamma": ("OWN", 75)}
 """Key and requests per minute of each account."""
 CLOCKS = (-30.0, 0.0, 30.0)
 """Seconds by which a process's wall clock may be off."""
 IN_FLIGHT = 1.0
 """Seconds for which a request may arrive after a 429: it left before the 429 was known, with a reserved token."""
-MAX_WAITS = 4
+MAX_WAITS = 2
 """429s of one run: each lowers the rate by a third for many minutes."""
 BAD_LINES = re.compile(r"(Traceback|internal error|Unhandled|never retrieved).*\n(?: .*\n)*.*", re.IGNORECASE)
 """An error that is not meant, with the lines of its traceback."""

@@ -38,6 +38,8 @@ KEYS = {account: f"flx_{account}-0123456789abcdef" for account in ACCOUNTS}
 CONSOLES_PER_PROCESS = 10
 BATCH = 1000
 """States that are written at once beforehand."""
+AGE = 300.0
+"""Seconds since the active jobs were polled first: they do not count as stalled."""
 WARM_UP = 60.0
 """Seconds before the measurement: the worker has read all states, and the consoles have begun."""
 
@@ -154,11 +156,11 @@ async def fill(team: TeamProcesses, lists: list[list[Job]], active: int) -> None
     journal = Journal(None)
     storage = TeamStorage(team.conninfo, lambda: journal, KEYS.get, {}, polls=True)
     assert await storage.lease.acquire()
-    now, jobs = storage.clock.now(), [job for listed in lists for job in listed]
+    now, jobs = storage.clock.now() - AGE, [job for listed in lists for job in listed]
     entries: list[JournalEntry] = []
     for number, job in enumerate(jobs):
         phase = Phase.RUNNING if number % (len(jobs) // active) == 0 else Phase.FAILED
-        report = StatusReceived(Report(phase=phase, raw_status=phase.value), now - 3600)
+        report = StatusReceived(Report(phase=phase, raw_status=phase.value), now)
         state, change = reduce(JobState(job=job), report)
         entries.append(JournalEntry(state, change))
     for first in range(0, len(entries), BATCH):
