@@ -218,6 +218,8 @@ class TeamMember:
             else:
                 await self._exchange_watchlists()  # the console may have published its jobs just now
                 result = await self._perform(command)
+        except JournalError:
+            return  # it stays open: the next tick performs it, or another worker
         except msgspec.DecodeError:
             result = CommandResult(ok=False, message="The worker is of another version and cannot perform it")
         except Exception:
