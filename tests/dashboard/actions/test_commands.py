@@ -111,6 +111,7 @@ CASES = {
     "fleet": Case((), lambda context: context.screen is FleetScreen),
     "why": Case((), lambda context: context.screen is WhyScreen),
     "journal": Case((), lambda context: context.screen is HistoryScreen),
+    "team": Case((), lambda context: context.dashboard.board.shows_team),
     **{
         f"view_{view}": Case(
             ("4" if view is View.ALL else "1",), lambda context, view=view: context.dashboard.board.view is view
