@@ -19,6 +19,8 @@ UNSEEN = {"sniffio": "httpcore imports it where it is there"}
 TOOLS = {"build", "codespell", "import-linter", "pyright", "ruff"}
 TOOLS |= {"pytest-asyncio", "pytest-randomly", "pytest-textual-snapshot", "pytest-timeout", "pytest-xdist"}
 """Dev dependencies that are tools or plugins, not imported."""
+INSTALLED_BY_A_TEST = ROOT / "tests" / "support" / "vendor_clients"
+"""Programs with imports that only the test installs that runs them."""
 
 
 def plain(name: str) -> str:
@@ -41,6 +43,8 @@ def imported(*folders: str) -> set[str]:
     """Distributions that any module in the folders imports."""
     known, found = distributions(), set[str]()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+        if path.is_relative_to(INSTALLED_BY_A_TEST):
+            continue
         for node in ast.walk(ast.parse(path.read_bytes())):
             names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom) and node.level == 0:
