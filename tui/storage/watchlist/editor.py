@@ -23,7 +23,7 @@ from tui.storage.watchlist.parser import (
     parse_toml,
     ref_of,
 )
-from tui.storage.watchlist.plain_toml import parse_plain, plain_heads
+from tui.storage.watchlist.plain_toml import parse_long, parse_plain, plain_heads
 from tui.storage.watchlist.toml_blocks import Block, Statement, TextEdit
 from tui.storage.watchlist.toml_values import job_block, job_table, secrets_table, toml_literal, toml_value
 
@@ -42,7 +42,7 @@ class _Document:
     def __init__(self, text: str) -> None:
         """Parse the text. Raises WatchlistError."""
         self.text = text
-        plain = parse_plain(text.removeprefix(toml_blocks.BOM))
+        plain = parse_long(text.removeprefix(toml_blocks.BOM))
         self.is_plain = plain is not None
         self.root = parse_toml(text) if plain is None else plain
         self.content = parse_jobs(self.root, text)

@@ -15,7 +15,7 @@ from tui.domain.models import Job, Ref
 from tui.presentation.sanitize import clean
 from tui.storage.watchlist import toml_blocks
 from tui.storage.watchlist.content import WatchlistContent, WatchlistError
-from tui.storage.watchlist.plain_toml import parse_plain
+from tui.storage.watchlist.plain_toml import parse_long
 
 _TOML_POSITION = r" \((?:at line (\d+), column (\d+)|at end of document)\)$"
 """End of `tomllib`'s messages; line and column are attributes only from Python 3.14 on."""
@@ -41,7 +41,7 @@ def parse(text: str) -> WatchlistContent:
 
 def parse_toml(text: str) -> Table:
     """Return the root table of the text. Raises WatchlistError for invalid or too deeply nested TOML."""
-    if (plain := parse_plain(text.removeprefix(toml_blocks.BOM))) is not None:
+    if (plain := parse_long(text.removeprefix(toml_blocks.BOM))) is not None:
         return plain
     if deep := re.search(_DEEP_KEY, text):
         line = toml_blocks.line_at(text, deep.start())

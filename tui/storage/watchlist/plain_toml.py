@@ -7,6 +7,8 @@ import re
 from datetime import datetime
 from typing import Any
 
+MIN_LENGTH = 30_000
+"""Characters from which on a text takes longer in `tomllib` than the pattern to be compiled."""
 _HEAD = "[[job]]"
 _CHARACTER = r"[^\x00-\x08\x0a-\x1f\x7f"
 _STRING = rf"""(?:"{_CHARACTER}"\\]*+"|'{_CHARACTER}']*+')"""
@@ -20,6 +22,11 @@ _LINE = rf"""(?xm) ^ [ \t]*+ (?:
         )
     )?+ [ \t]*+ (?: \# {_CHARACTER}]*+ )?+ $"""
 """Line with a header, or a key and its value, or neither. Nothing is tried twice: half of the time."""
+
+
+def parse_long(text: str) -> dict[str, Any] | None:
+    """Return what `parse_plain` returns for a long text; None for a short one."""
+    return parse_plain(text) if len(text) >= MIN_LENGTH else None
 
 
 def parse_plain(text: str) -> dict[str, Any] | None:
