@@ -1,8 +1,8 @@
 """Context of a subcommand: the workspace, and the jobs that its arguments name."""
 
 import os
-from collections.abc import Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from tui.cli.output import UsageError, print_message
@@ -80,30 +80,34 @@ def resolve_refs(workspace: Workspace, texts: Sequence[str], refs: Collection[Re
     from tui.domain import job_ids  # the dashboard starts without
 
     accounts = workspace.accounts if any(":" in text for text in texts) else {}
-    named, problems = set[Ref](), list[str]()
+    named, problems = set[Ref](), dict[str, str]()
     for text in texts:
         try:
             named.add(job_ids.resolve_ref(text, refs, accounts))
         except job_ids.UnknownRefError as error:
-            problems.append(_foreign_problem(workspace, text, accounts) or str(error))
+            problems[text] = str(error)
     if problems:
-        raise UsageError("\n  ".join(problems))
+        raise UsageError("\n  ".join((problems | _foreign_problems(workspace, problems, accounts)).values()))
     return [ref for ref in refs if ref in named]
 
 
-def _foreign_problem(workspace: Workspace, text: str, accounts: Mapping[str, Account]) -> str:
-    """Return a message if another watchlist of the team has the job; "" else."""
+def _foreign_problems(workspace: Workspace, texts: Iterable[str], accounts: Mapping[str, Account]) -> dict[str, str]:
+    """Return a message for each text that names a job of another watchlist of the team."""
     if not workspace.is_team:
-        return ""
+        return {}
     from tui.domain import job_ids
     from tui.domain.team import team_board
     from tui.presentation.descriptions import foreign_refusal
 
     try:
         jobs = {job.ref: job for job in team_board(workspace.team_lists(), "")}
-        return foreign_refusal([jobs[job_ids.resolve_ref(text, jobs, accounts)]])
-    except (job_ids.UnknownRefError, JournalError):
-        return ""
+    except JournalError:
+        return {}
+    problems: dict[str, str] = {}
+    for text in texts:
+        with suppress(job_ids.UnknownRefError):
+            problems[text] = foreign_refusal([jobs[job_ids.resolve_ref(text, jobs, accounts)]])
+    return problems
 
 
 def select_jobs(workspace: Workspace, args: "Namespace", states: Mapping[Ref, JobState]) -> list[Ref]:
