@@ -82,7 +82,7 @@ class RowIndex:
             shows_all = self._visible is not None and len(self._visible) == len(self._rows)
             self._ordered = self._visible = None
             if shows_all and descending == self._descending:
-                self._set_visible(self._in_order())  # no row needs to be looked at: a fifth of the time
+                self._set_visible(self._in_order())  # without a look at each row
         if descending != self._descending:
             self._descending = descending
             self._ordered = self._reversed(self._ordered) if self._ordered is not None else None

@@ -201,8 +201,6 @@ class Engine:
         self.fleet: Callable[[tzinfo], Awaitable[FleetReport]] = self._command_handler.fleet
         """Returns the summary of all accounts, with the days of a time zone; empty if the journal can't be read."""
         self._role = ConsoleRole(is_leader=not self._follows_always)
-        self._is_away = False
-        """The team's database was not reached when the engine was opened."""
         self._paused = False
         self._shown_notice_count = 0
         self.tick_count = 0
@@ -224,26 +222,30 @@ class Engine:
         """
         if tolerate_errors:
             self._journal_fallback.open()
-        if self._team is not None:
-            await self._begin_in_team(tolerate_errors=tolerate_errors)
+        is_reached = self._team is None or await self._begin_in_team(tolerate_errors=tolerate_errors)
         await self._load_refused_successors()
         await self._watchlist_watcher.open(tolerate_errors=tolerate_errors)
-        if self._is_away:
+        if not is_reached:
             self._job_store.mark_all_stale()  # rows of the local journal, however new
         if self._team is not None:
             await self._team.check(is_leader=False)
         self._publish_accounts()
 
-    async def _begin_in_team(self, *, tolerate_errors: bool) -> None:
-        """Read the database's clock, which dates everything from here on, and the role. Raises JournalError."""
+    async def _begin_in_team(self, *, tolerate_errors: bool) -> bool:
+        """Read the database's clock, which dates everything from here on, and the role; return whether it was reached.
+
+        Raises JournalError.
+        """
+        is_reached = True
         try:
             await self._storage.journal.external_changes()
         except JournalError as error:
             if not tolerate_errors:
                 raise
             self._job_store.set_problem("team", str(error))
-            self._is_away = True
+            is_reached = False
         self._sync_clock()
+        return is_reached
 
     async def _load_refused_successors(self) -> None:
         for name, runtime in self._accounts.items():
@@ -332,8 +334,9 @@ class Engine:
                 self._reload_key(name)
             await self._merge_journal_changes()
             self._journal_fallback.check()
-            for runtime in () if self._follows_always else self._accounts.values():
-                await runtime.limits.refresh(self._context.now())
+            if not self._follows_always:
+                for runtime in self._accounts.values():
+                    await runtime.limits.refresh(self._context.now())
             self._publish_accounts()
             await self._write_heartbeat()
             await self._alert_monitor.tick()
