@@ -8,7 +8,7 @@ import os
 import ssl
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -48,11 +48,11 @@ class OriginServer(NamedTuple):
                 os.environ["SSL_CERT_FILE"] = before
 
 
-class DelayedResponder(asyncio.Protocol):
-    """Connection that stays open; each request head gets a response after the delay."""
+class Responder(asyncio.Protocol):
+    """Connection that stays open; `respond` is called for each request head."""
 
-    def __init__(self, delay: float) -> None:
-        self._delay = delay
+    def __init__(self, respond: Callable[[asyncio.Transport], object]) -> None:
+        self._respond = respond
         self._waiting = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,7 +62,7 @@ class DelayedResponder(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         *heads, self._waiting = (self._waiting + data).split(b"\r\n\r\n")
         for _ in heads:
-            asyncio.get_running_loop().call_later(self._delay, self._transport.write, RESPONSE)
+            self._respond(self._transport)
 
 
 async def serve(chain: Path, delay: float) -> None:
@@ -70,7 +70,11 @@ async def serve(chain: Path, delay: float) -> None:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(chain)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: DelayedResponder(delay), "127.0.0.1", 0, ssl=context, backlog=1000)
+
+    def respond(transport: asyncio.Transport) -> None:
+        loop.call_later(delay, transport.write, RESPONSE)
+
+    server = await loop.create_server(lambda: Responder(respond), "127.0.0.1", 0, ssl=context, backlog=1000)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

@@ -17,7 +17,7 @@ from random import Random
 
 from tests.benchmarks.board import milliseconds
 from tests.benchmarks.consoles import CURSOR_BACKGROUND, console, drain, print_rows, quantile, row
-from tests.benchmarks.origin import RESPONSE
+from tests.benchmarks.origin import RESPONSE, Responder
 from tests.benchmarks.paint import BABELTOP, prepared_folders, settle_seconds
 from tests.support.terminal import Terminal
 
@@ -45,30 +45,17 @@ EDITS: dict[str, Edit] = {
 }
 
 
-class RecordingService(asyncio.Protocol):
-    """Connection whose every request gets the response of a running job; `arrivals` has their instants."""
-
-    def __init__(self, arrivals: list[float]) -> None:
-        self._arrivals = arrivals
-        self._waiting = b""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def data_received(self, data: bytes) -> None:
-        *heads, self._waiting = (self._waiting + data).split(b"\r\n\r\n")
-        for _ in heads:
-            self._arrivals.append(time.perf_counter())
-            self._transport.write(RESPONSE)
-
-
 @contextmanager
 def recording_service() -> Iterator[tuple[int, list[float]]]:
-    """Run the service in a thread; yield its port and the instants of its requests, which grow."""
+    """Run a service of running jobs in a thread; yield its port and the instants of its requests, which grow."""
     arrivals: list[float] = []
+
+    def respond(transport: asyncio.Transport) -> None:
+        arrivals.append(time.perf_counter())
+        transport.write(RESPONSE)
+
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(lambda: RecordingService(arrivals), "127.0.0.1", 0))
+    server = loop.run_until_complete(loop.create_server(lambda: Responder(respond), "127.0.0.1", 0))
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:

@@ -1,5 +1,7 @@
 """Each storage that the contract suite runs on, as a function that returns another process's view of one store."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
 from tui.storage.journal.journal import Journal
@@ -15,19 +17,17 @@ def conninfo(request):
 @pytest.fixture
 async def processes(conninfo, tmp_path):
     """Returns a function that returns a further process on the store."""
-    journals, storages = [], []
+    async with AsyncExitStack() as stack:
 
-    def process():
-        journals.append(journal := Journal(None if conninfo else tmp_path / "journal.db"))
-        if conninfo is None:
-            return LocalStorage(lambda: journal, tmp_path, tmp_path / "watchlist.toml")
-        from tui.storage.team.storage import TeamStorage
+        def process():
+            journal = Journal(None if conninfo else tmp_path / "journal.db")
+            stack.callback(journal.close)
+            if conninfo is None:
+                return LocalStorage(lambda: journal, tmp_path, tmp_path / "watchlist.toml")
+            from tui.storage.team.storage import TeamStorage
 
-        storages.append(TeamStorage(conninfo, lambda: journal, lambda account: f"key of {account}", {}, polls=True))
-        return storages[-1]
+            storage = TeamStorage(conninfo, lambda: journal, lambda account: f"key of {account}", {}, polls=True)
+            stack.push_async_callback(storage.close)
+            return storage
 
-    yield process
-    for storage in storages:
-        await storage.close()
-    for journal in journals:
-        journal.close()
+        yield process

@@ -1,5 +1,7 @@
 """Processes of a team on one database."""
 
+from contextlib import AsyncExitStack
+
 import pytest
 
 from tui.storage.journal.journal import Journal
@@ -12,15 +14,12 @@ RATES = {"heygen": 600.0, "dubs": 60.0, "other": 600.0}
 @pytest.fixture
 async def processes(team):
     """Returns a function that returns a further process of the team."""
-    storages, journals = [], []
+    async with AsyncExitStack() as stack:
 
-    def process(conninfo=team, *, polls=True, keys=KEYS):
-        journals.append(journal := Journal(None))
-        storages.append(TeamStorage(conninfo, lambda: journal, keys.get, RATES, polls=polls))
-        return storages[-1]
+        def process(conninfo=team, *, polls=True, keys=KEYS):
+            stack.callback((journal := Journal(None)).close)
+            storage = TeamStorage(conninfo, lambda: journal, keys.get, RATES, polls=polls)
+            stack.push_async_callback(storage.close)
+            return storage
 
-    yield process
-    for storage in storages:
-        await storage.close()
-    for journal in journals:
-        journal.close()
+        yield process

@@ -32,15 +32,21 @@ def expire_lease(conninfo):
     rows(conninfo, "UPDATE babeltop.lease SET expires_at = now() - interval '1 s'")
 
 
+async def take_over(conninfo, former, successor):
+    """Let the first process write that A runs, and the other one take its expired lease; return the state."""
+    assert await former.lease.acquire()
+    running = entry()
+    await former.journal.record([running])
+    expire_lease(conninfo)
+    assert await successor.lease.acquire()
+    return running.state
+
+
 async def test_a_former_holder_writes_nothing(processes, team):
     first, second = processes(), processes()
-    assert await first.lease.acquire()
-    running = entry()
-    await first.journal.record([running])
-    expire_lease(team)
-    assert await second.lease.acquire()
+    running = await take_over(team, first, second)
     with pytest.raises(JournalError, match="does not hold"):
-        await first.journal.record([entry(phase=Phase.DONE, at=NOW + 60, before=running.state)])
+        await first.journal.record([entry(phase=Phase.DONE, at=NOW + 60, before=running)])
     assert not first.lease.is_held, "the refusal is how it learns"
     assert (await second.journal.states([A]))[A].phase is Phase.RUNNING
     with pytest.raises(JournalError, match="does not hold"):
@@ -60,16 +66,12 @@ async def test_results_wait_while_the_lease_may_come_back(processes, team):
 
 async def test_discarded_results_are_replaced_by_the_stored_states(processes, team):
     first, second = processes(), processes()
-    assert await first.lease.acquire()
-    running = entry()
-    await first.journal.record([running])
-    expire_lease(team)
-    assert await second.lease.acquire()
+    running = await take_over(team, first, second)
     first.lease.lose()
     assert not await first.lease.acquire()
-    done = entry(phase=Phase.DONE, at=NOW + 60, before=running.state)
+    done = entry(phase=Phase.DONE, at=NOW + 60, before=running)
     assert not await first.journal.record([done, entry(B)])
-    assert await first.journal.replaced_states() == {A: running.state, B: None}
+    assert await first.journal.replaced_states() == {A: running, B: None}
     assert not await first.journal.replaced_states()
 
 
