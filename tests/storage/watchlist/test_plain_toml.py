@@ -72,6 +72,8 @@ def read_by_tomllib(text: str) -> object:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
+@example(lines=["x"])
+@example(lines=["[[job]]", 'tags = ["a" , x]'])
 @example(lines=["[[job]]", "muted = true", "muted = true"])
 @example(lines=['job = "a"', "[[job]]"])
 @given(lines=st.lists(LINES, max_size=6))

@@ -16,12 +16,15 @@ _LINE = rf"""(?xm) ^ [ \t]*+ (?:
         ( \[\[job\]\] )
       | ( [A-Za-z0-9_-]++ ) [ \t]*+ = [ \t]*+ (
             {_STRING}
-          | \[ [ \t]*+ (?: {_STRING} (?: [ \t]*+ , [ \t]*+ {_STRING} )*+ [ \t]*+ )? \]
+          | \[ [ \t]*+ (?: {_STRING} (?: [ \t]*+ , [ \t]*+ {_STRING} )* [ \t]*+ )? \]
           | true | false
           | [0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}Z
         )
-    )?+ [ \t]*+ (?: \# {_CHARACTER}]*+ )?+ $"""
-"""Line with a header, or a key and its value, or neither. Nothing is tried twice: half of the time."""
+    )? [ \t]*+ (?: \# {_CHARACTER}]*+ )? $"""
+"""Line with a header, or a key and its value, or neither.
+
+No group is possessive: in Python 3.11.2, one that fails halfway leaves the position there, and `x` is an empty line.
+"""
 
 
 def parse_long(text: str) -> dict[str, Any] | None:
