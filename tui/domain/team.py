@@ -1,6 +1,9 @@
-"""Watchlists of a team: their jobs merged into one board, for the process that polls and for an operator."""
+"""Watchlists of a team, merged into one board for workers and for an operator, and the assignment of its accounts."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 from msgspec.structs import replace
 
@@ -49,3 +52,55 @@ def _merge(found: Mapping[str, Job], own: str) -> Job:
         keep_link=any(job.keep_link for job in found.values()),
         download=mine is not None and mine.download,
     )
+
+
+class AccountSet(Protocol):
+    """Set of accounts, perhaps of all there are."""
+
+    def __contains__(self, account: object, /) -> bool:
+        """Return whether the account is one of them."""
+        ...
+
+
+class AllExcept:
+    """AccountSet of all accounts, known or not, but a few."""
+
+    def __init__(self, excluded: Collection[str] = ()) -> None:
+        self._excluded = frozenset(excluded)
+
+    def __contains__(self, account: object, /) -> bool:
+        return account not in self._excluded
+
+
+EVERY_ACCOUNT = AllExcept()
+NO_ACCOUNT: frozenset[str] = frozenset()
+
+
+class Worker(NamedTuple):
+    """Process that may poll for the team."""
+
+    name: str
+    """The same at every start of this worker."""
+    accounts: Collection[str]
+    """Accounts that it can poll: it has their keys."""
+    weight: float = 1.0
+    """Share of the accounts, relative to other workers; above 0."""
+    age: float = 0.0
+    """Seconds since its start."""
+
+
+def leader_of(account: str, workers: Iterable[Worker]) -> Worker | None:
+    """Return the worker that is to poll the account, of those that are alive; None if none can.
+
+    Weighted rendezvous hashing: every process picks the same one, and a further worker takes accounts from all others,
+    which exchange none.
+    """
+    able = (worker for worker in workers if account in worker.accounts)
+    return max(able, key=lambda worker: (_score(account, worker), worker.age), default=None)
+
+
+def _score(account: str, worker: Worker) -> float:
+    """Return a number, at random but always the same, that is the highest as often as the weight demands."""
+    digest = hashlib.sha256(f"{account}\n{worker.name}".encode()).digest()
+    uniform = (int.from_bytes(digest[:6]) + 0.5) / 2**48  # above 0 and below 1
+    return -worker.weight / math.log(uniform)
