@@ -12,6 +12,7 @@ BabeltopError
      · RefusedJournalError
      · TeamDatabaseError (storage.team.connection)
        · LeaseLostError
+   · OutdatedProgramError (storage.journal.database)
    · WatchlistError (storage.watchlist.content)
  · SecretError (storage.config.secrets)
  · EnvironmentSettingError (engine.http.environment)

@@ -1,5 +1,6 @@
 """`babeltop` in a team: real processes, a real database, and a console without keys."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -13,11 +14,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.storage.team.test_migrations import FENCING, REMOVING, further
 from tests.support.postgres_server import member_of, postgres_server, server_folder
 from tests.support.servers import serve_app
 from tests.support.spellings import SPELLINGS
+from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 from tui.simulator.app import Simulator
+from tui.storage.team.administration import migrate
+from tui.storage.team.migrations import LAYOUT
 
 BABELTOP = [sys.executable, "-m", "tui"]
 CANARY = "sk-canary-0123456789abcdef"
@@ -96,7 +101,8 @@ def test_a_team_works_without_keys_on_its_consoles(tmp_path, service, postgres):
         found = alice.run("doctor")
         assert found.returncode == 0, found.stdout
         assert "team: worker" in found.stdout
-        [name] = [line.split()[1].rstrip(":") for line in alice.run("team", "status").stdout.splitlines()[5:]]
+        lines = [line.split() for line in alice.run("team", "status").stdout.splitlines()]
+        [name] = [words[1].rstrip(":") for words in lines if words[0] == "watchlist"]
         assert alice.run("team", "forget", name).returncode == 0
         assert alice.run("team", "forget", name).returncode == 2
     finally:
@@ -105,6 +111,41 @@ def test_a_team_works_without_keys_on_its_consoles(tmp_path, service, postgres):
     assert "none" in worker_of(alice), "a clean stop frees the lease at once"
     everything = "".join(path.read_text("utf-8", "replace") for path in tmp_path.rglob("*") if path.is_file())
     assert CANARY not in everything + output
+
+
+def test_a_migration_is_for_the_owner_and_repeatable(tmp_path, postgres, team):
+    owner = Machine(tmp_path / "owner", "http://127.0.0.1:9", team)
+    migrated = owner.run("team", "migrate")
+    assert migrated.returncode == 0
+    assert f"nothing to do: the schema babeltop has layout {LAYOUT}" in migrated.stderr
+    editor = Machine(tmp_path / "editor", "http://127.0.0.1:9", member_of(team, "editor")).run("team", "migrate")
+    assert (editor.returncode, "only the owner" in editor.stderr) == (2, True)
+    none = Machine(tmp_path / "none", "http://127.0.0.1:9", postgres.new_database()).run("team", "migrate")
+    assert (none.returncode, "babeltop team init" in none.stderr) == (2, True)
+
+
+def test_status_and_doctor_name_the_layout_and_what_it_restricts(tmp_path, team):
+    alice = Machine(tmp_path / "alice", "http://127.0.0.1:9", team)
+    assert f"layout  {LAYOUT}\n" in alice.run("team", "status").stdout
+    asyncio.run(migrate(team, further(FENCING)))
+    assert "only follows, without writing: update babeltop" in alice.run("team", "status").stdout
+    assert "team: layout" in alice.run("doctor").stdout
+    added = alice.run("add", "heygen:a")
+    assert (added.returncode, "update babeltop" in added.stderr) == (0, True), "the file is the operator's"
+
+
+def test_programs_that_are_too_old_to_read_end_with_the_reason(tmp_path, team):
+    alice = Machine(tmp_path / "alice", "http://127.0.0.1:9", team)
+    asyncio.run(migrate(team, further(REMOVING)))
+    for command in ("list", "watch", "check", "fleet"):
+        run = alice.run(command)
+        assert (run.returncode, run.stdout) == (2, ""), command
+        assert "cannot read it: update babeltop" in run.stderr
+    assert "update babeltop" in alice.run("doctor").stdout
+    folders = [f"{name}={alice.environ[name]}" for name in ("BABELTOP_CONFIG_DIR", "BABELTOP_STATE_DIR")]
+    with Terminal(["env", *folders, *BABELTOP]) as terminal:
+        assert terminal.wait_for_exit() == 2
+        assert "update babeltop" in terminal.text
 
 
 def test_a_viewer_sees_the_board_and_no_link(tmp_path, service, team):

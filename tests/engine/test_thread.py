@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import pytest
 
+from tests.storage.team.test_migrations import REMOVING, further
 from tests.support import fixtures
 from tests.support.servers import serve_app, serve_raw, silence
 from tests.support.virtual_time import run_virtual
@@ -20,6 +21,7 @@ from tui.engine.thread import EngineThread
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal
+from tui.storage.team.administration import migrate
 from tui.storage.watchlist.operations import Add, Remove
 
 A = Ref("heygen", "a-fine")
@@ -31,6 +33,7 @@ class Front:
     def __init__(self, feed):
         self.feed = feed
         self.states, self.order, self.problems, self.accounts = {}, (), (), {}
+        self.end_reason = ""
         self._woken = threading.Event()
 
     def wake(self):
@@ -46,6 +49,7 @@ class Front:
             self.order = self.order if update.order is None else update.order
             self.problems = self.problems if update.problems is None else update.problems
             self.accounts |= update.accounts or {}
+            self.end_reason = update.end_reason
 
 
 def started(tmp_path, base, jobs=("a-fine",), **settings):
@@ -167,6 +171,19 @@ def test_a_stopped_engine_is_reported_and_restarted(tmp_path, simulator):
         assert len(front.problems) == 1
     finally:
         feed.close()
+
+
+def test_an_engine_of_an_outdated_program_is_not_restarted(tmp_path, team):
+    asyncio.run(migrate(team, further(REMOVING)))
+    config = f'[team]\ndatabase = "{team}"\n'
+    feed = EngineThread(
+        fixtures.make_workspace(tmp_path, "http://127.0.0.1:9", {}, config=config, accounts=("heygen",))
+    )
+    front = Front(feed)
+    feed.start(front.wake)
+    front.until(lambda front: front.end_reason)
+    assert "update babeltop" in front.end_reason
+    wait_until(lambda: not engine_threads())
 
 
 def test_a_broken_watchlist_at_the_start_is_a_problem_and_stops_no_engine(tmp_path, simulator):

@@ -343,11 +343,16 @@ def _team_arguments(parser: ArgumentParser) -> None:
         metavar="ACTION",
         required=True,
         prog="babeltop team",
-        help="init, status, forget, export or units",
+        help="init, migrate, status, forget, export or units",
     )
     for name, text, example in (
         ("init", "create schema and roles in the team's database, as its owner", "babeltop team init"),
-        ("status", "show server, role, clock, worker and published watchlists", "babeltop team status"),
+        (
+            "migrate",
+            "bring the team's database to the layout of this babeltop, as its owner, while workers run",
+            "babeltop team migrate",
+        ),
+        ("status", "show server, layout, role, clock, worker and published watchlists", "babeltop team status"),
         ("forget", "withdraw a published watchlist", "babeltop team forget alice@laptop"),
         (
             "export",
@@ -566,7 +571,7 @@ SUBCOMMANDS: Mapping[str, Subcommand] = {
     "team": Subcommand(
         _SETUP,
         "team:team",
-        "create or show the database that a team shares",
+        "create, migrate or show the database that a team shares",
         _team_arguments,
         "babeltop team status",
     ),

@@ -44,6 +44,7 @@ from tui.engine.thread import EngineThread
 from tui.runtime.signals import EXIT_INTERRUPTED, SCREEN_SHUTDOWN_SIGNALS, graceful_shutdown, terminal_restorer
 from tui.storage import paths
 from tui.storage.config.settings import Settings
+from tui.storage.journal.database import OutdatedProgramError
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -101,6 +102,8 @@ class Babeltop(OrderedKeys, LoggedCrash):
         super().__init__()
         self._engine = engine
         self._event_loop: asyncio.AbstractEventLoop | None = None
+        self.end_reason = ""
+        """Why the engine ended for good; "" while it runs."""
         self._commands: tuple[Command, ...] = apply_keymap(settings.keys)
         self._saves_preferences = saves_preferences
         self._onboarding = onboarding
@@ -202,7 +205,11 @@ class Babeltop(OrderedKeys, LoggedCrash):
 
     def on_updates_available(self) -> None:
         """Apply the engine's update."""
-        self._dashboard.apply_update(self._engine.take_update())
+        update = self._engine.take_update()
+        self._dashboard.apply_update(update)
+        if update.end_reason:
+            self.end_reason = update.end_reason
+            self.exit()
 
     def _notify_desktop(self, text: str) -> None:
         from tui.dashboard.terminal.desktop_notification import send_desktop_notification
@@ -230,6 +237,8 @@ def run(
     workspace: Workspace, *, transport: "TransportFactory | None" = None, demo: bool = False, view: str = ""
 ) -> int:
     """Run the dashboard until the operator quits, in a view or in the last one. Returns the exit code.
+
+    Raises OutdatedProgramError if the program is too old for what processes share.
 
     `demo`: save nothing, and delete the workspace's folder also if an exit takes too long and is forced.
     """
@@ -263,4 +272,6 @@ def run(
             app.run()
         finally:
             engine.close()
+    if app.end_reason:
+        raise OutdatedProgramError(app.end_reason)
     return app.return_code or 0

@@ -304,6 +304,8 @@ class Update(Struct, frozen=True, kw_only=True):
     notices: tuple[Notice, ...] = ()
     downloads: Mapping[Ref, DownloadProgress] = {}
     """Changed downloads, conflated by ref."""
+    end_reason: str = ""
+    """Why the engine ended and is not restarted; the front end exits. "" while it runs."""
 
 
 class EngineHandle(Protocol):

@@ -215,11 +215,18 @@ class Engine:
         return self._job_store.states
 
     async def open(self, *, tolerate_errors: bool = False) -> None:
-        """Load the watchlist and the journalled states. Raises WatchlistError and JournalError.
+        """Load the watchlist and the journalled states. Raises WatchlistError, JournalError and OutdatedProgramError.
 
         `tolerate_errors`: a watchlist that can't be read is shown as a problem and retried, and a journal without a
         writable file is kept in memory.
         """
+        try:
+            await self._load(tolerate_errors=tolerate_errors)
+        except BaseException:
+            await self._storage.close()
+            raise
+
+    async def _load(self, *, tolerate_errors: bool) -> None:
         if tolerate_errors:
             self._journal_fallback.open()
         is_reached = self._team is None or await self._begin_in_team(tolerate_errors=tolerate_errors)

@@ -50,6 +50,7 @@ class Outbox:
         self._problems: tuple[str, ...] = ()
         self._problems_changed = False
         self._failure = ""
+        self._end_reason = ""
         self._listed: frozenset[Ref] = frozenset()
         self._unfinished_downloads: set[Ref] = set()
         """Downloads that fail if the engine stops."""
@@ -96,6 +97,11 @@ class Outbox:
             self._wake_scheduled = True
         self.wake()
 
+    def end(self, reason: str) -> None:
+        """Have the front end exit: the engine ended, and is not restarted."""
+        self._end_reason = reason
+        self.set_failure(reason)
+
     def clear_failure(self) -> None:
         """Remove the failure: the engine runs again."""
         with self._lock:
@@ -126,6 +132,7 @@ class Outbox:
                 problems=failure + self._problems if self._problems_changed else None,
                 notices=tuple(self._notices),
                 downloads=self._downloads,
+                end_reason=self._end_reason,
             )
             self._states, self._accounts, self._downloads = {}, {}, {}
             self._removed, self._order, self._role = set(), None, None

@@ -18,6 +18,7 @@ from tui.domain.job_state import PhaseChange
 from tui.domain.models import Ref
 from tui.engine.api import Command, CommandResult, JobHistory, Notice, NoticeKind, Update
 from tui.engine.outbox import Outbox
+from tui.storage.journal.database import OutdatedProgramError
 from tui.storage.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -134,7 +135,11 @@ class EngineThread:
                 return
             except Exception as error:
                 log.exception("the engine stopped")
-                self._outbox.set_failure(f"Engine stopped, restarting: {_error_text(error)}")
+                first = _first_error(error)
+                if isinstance(first, OutdatedProgramError):
+                    self._outbox.end(str(first))
+                    return
+                self._outbox.set_failure(f"Engine stopped, restarting: {type(first).__name__}: {first}")
             finally:
                 for future, when_down in list(self._pending_calls.items()):
                     _resolve(future, when_down)
@@ -196,8 +201,8 @@ def _resolve(future: Future[T], value: T) -> None:
         future.set_result(value)
 
 
-def _error_text(error: BaseException) -> str:
-    """Return type and message of the first error in a group."""
+def _first_error(error: BaseException) -> BaseException:
+    """Return the first error of a group."""
     while isinstance(error, BaseExceptionGroup):
         error = cast("BaseExceptionGroup[BaseException]", error).exceptions[0]
-    return f"{type(error).__name__}: {error}"
+    return error

@@ -6,7 +6,7 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_babeltop_hook_subparsers=(test)
-_shtab_babeltop_team_subparsers=(init status forget export units)
+_shtab_babeltop_team_subparsers=(init migrate status forget export units)
 _shtab_babeltop_providers_subparsers=(check example new)
 _shtab_babeltop_subparsers=(add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook team providers schema completions simulate)
 
@@ -30,6 +30,7 @@ _shtab_babeltop_doctor_option_strings=(-h --help --readonly --watchlist --json)
 _shtab_babeltop_hook_test_option_strings=(-h --help --event --readonly --watchlist)
 _shtab_babeltop_hook_option_strings=(-h --help)
 _shtab_babeltop_team_init_option_strings=(-h --help --readonly --watchlist)
+_shtab_babeltop_team_migrate_option_strings=(-h --help --readonly --watchlist)
 _shtab_babeltop_team_status_option_strings=(-h --help --readonly --watchlist)
 _shtab_babeltop_team_forget_option_strings=(-h --help --readonly --watchlist)
 _shtab_babeltop_team_export_option_strings=(-h --help --all --output --readonly --watchlist)
@@ -83,6 +84,7 @@ _shtab_babeltop_export___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_doctor___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_hook_test___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_team_init___watchlist_COMPGEN=_shtab_compgen_files
+_shtab_babeltop_team_migrate___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_team_status___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_team_forget___watchlist_COMPGEN=_shtab_compgen_files
 _shtab_babeltop_team_export___output_COMPGEN=_shtab_compgen_files
@@ -98,7 +100,7 @@ _shtab_babeltop_list___phase_choices=(new queued running done failed timed_out b
 _shtab_babeltop_export___format_choices=(csv json)
 _shtab_babeltop_hook_test___event_choices=(queued running done failed timed_out blocked missing stalled expiring expired refused retired summary)
 _shtab_babeltop_hook_pos_0_choices=(test)
-_shtab_babeltop_team_pos_0_choices=(init status forget export units)
+_shtab_babeltop_team_pos_0_choices=(init migrate status forget export units)
 _shtab_babeltop_providers_pos_0_choices=(check example new)
 _shtab_babeltop_schema_pos_0_choices=(discover list check renew wait watch download fleet log export providers doctor hook)
 _shtab_babeltop_completions_pos_0_choices=(bash zsh fish)
@@ -207,6 +209,9 @@ _shtab_babeltop_hook___help_nargs=0
 _shtab_babeltop_team_init__h_nargs=0
 _shtab_babeltop_team_init___help_nargs=0
 _shtab_babeltop_team_init___readonly_nargs=0
+_shtab_babeltop_team_migrate__h_nargs=0
+_shtab_babeltop_team_migrate___help_nargs=0
+_shtab_babeltop_team_migrate___readonly_nargs=0
 _shtab_babeltop_team_status__h_nargs=0
 _shtab_babeltop_team_status___help_nargs=0
 _shtab_babeltop_team_status___readonly_nargs=0

@@ -50,7 +50,7 @@ function _shtab_babeltop_using
   test "$_shtab_babeltop_cmdpath" = "$argv"
 end
 
-set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook 'hook test' team 'team init' 'team status' 'team forget' 'team export' 'team units' providers 'providers check' 'providers example' 'providers new' schema completions simulate
+set -g _shtab_babeltop_commands add discover edit archive remove list check renew wait watch download serve fleet report log export doctor hook 'hook test' team 'team init' 'team migrate' 'team status' 'team forget' 'team export' 'team units' providers 'providers check' 'providers example' 'providers new' schema completions simulate
 set -g _shtab_babeltop_opts_with_value --account --dir --event --filter --format --from --host --html --kind --label --metrics --metrics-token-file --note --output --phase --port --sample --secret --seed --since --speed --status --tag --tags --timeout --token-file --untag --url --view --watchlist
 
 complete -c babeltop -e
@@ -210,13 +210,17 @@ complete -c babeltop -n '_shtab_babeltop_using hook test' -s h -l help -d 'show 
 complete -c babeltop -n '_shtab_babeltop_using hook test' -l event -xka "queued running done failed timed_out blocked missing stalled expiring expired refused retired summary" -d 'event as in `on`, or `summary` (default: the first of `on`)'
 complete -c babeltop -n '_shtab_babeltop_using hook test' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using hook test' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
-complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a team -d 'create or show the database that a team shares'
+complete -c babeltop -n '_shtab_babeltop_using; and test $_shtab_babeltop_npos -eq 0' -a team -d 'create, migrate or show the database that a team shares'
 complete -c babeltop -n '_shtab_babeltop_using team' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using team; and test $_shtab_babeltop_npos -eq 0' -a init -d 'create schema and roles in the team'"'"'s database, as its owner'
 complete -c babeltop -n '_shtab_babeltop_using team init' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using team init' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using team init' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
-complete -c babeltop -n '_shtab_babeltop_using team; and test $_shtab_babeltop_npos -eq 0' -a status -d 'show server, role, clock, worker and published watchlists'
+complete -c babeltop -n '_shtab_babeltop_using team; and test $_shtab_babeltop_npos -eq 0' -a migrate -d 'bring the team'"'"'s database to the layout of this babeltop, as its owner, while workers run'
+complete -c babeltop -n '_shtab_babeltop_using team migrate' -s h -l help -d 'show this help message and exit'
+complete -c babeltop -n '_shtab_babeltop_using team migrate' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
+complete -c babeltop -n '_shtab_babeltop_using team migrate' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'
+complete -c babeltop -n '_shtab_babeltop_using team; and test $_shtab_babeltop_npos -eq 0' -a status -d 'show server, layout, role, clock, worker and published watchlists'
 complete -c babeltop -n '_shtab_babeltop_using team status' -s h -l help -d 'show this help message and exit'
 complete -c babeltop -n '_shtab_babeltop_using team status' -l readonly -d 'poll, but no watchlist writes, downloads, hooks, opening of links'
 complete -c babeltop -n '_shtab_babeltop_using team status' -l watchlist -xka "(__fish_complete_path (commandline -ct))" -d 'watchlist file (default: watchlist.toml, config folder)'

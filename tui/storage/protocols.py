@@ -225,6 +225,11 @@ class TeamExchange(Protocol):
         """Whether this process may neither publish nor send commands, and reads no links."""
         ...
 
+    @property
+    def restriction(self) -> str:
+        """Why this process may not do all that its role allows, and the remedy; "" if it may."""
+        ...
+
     async def publish(self, jobs: Sequence[Job]) -> None:
         """Publish the jobs of this process's watchlist."""
         ...

@@ -17,8 +17,15 @@ from tui.storage.journal.database import JournalError
 from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.team.administration import initialize, read_status
-from tui.storage.team.connection import DatabaseClock, TeamDatabase, check_conninfo, time_since_boot
+from tui.storage.team.connection import (
+    LAYOUT_AND_TIME,
+    DatabaseClock,
+    TeamDatabase,
+    check_conninfo,
+    time_since_boot,
+)
 from tui.storage.team.lease import RENEW_INTERVAL, TRUST, TTL
+from tui.storage.team.migrations import LAYOUT
 from tui.storage.team.storage import TeamStorage
 
 
@@ -212,7 +219,7 @@ async def test_the_clock_is_the_databases(processes, team):
     clock = DatabaseClock(wall=lambda: 5.0)
     assert clock.now() == 5.0
     database = TeamDatabase(team, clock)
-    await database.execute_timed("SELECT extract(epoch FROM clock_timestamp())::float8 + 1000")
+    await database.execute_timed(f"SELECT {LAYOUT_AND_TIME} + 1000")
     [(now,)] = rows(team, "SELECT extract(epoch FROM clock_timestamp())::float8")
     assert 900 < clock.now() - float(now) < 1100
     clock.sample(0.0, time_since_boot() - 5, time_since_boot())
@@ -432,7 +439,7 @@ async def test_a_day_with_requests_in_the_default_partition_gets_none(processes,
 async def test_init_changes_nothing_the_second_time(team):
     assert "nothing to do" in await initialize(team)
     status = await read_status(team)
-    assert (status.layout, status.worker, status.job_count, status.role) == (1, None, 0, "worker")
+    assert (status.layout.number, status.worker, status.job_count, status.role) == (LAYOUT, None, 0, "worker")
     assert abs(status.clock_lead) < 5
 
 

@@ -1,4 +1,4 @@
-"""Subcommand team: creates the team's database, shows its state, withdraws and exports watchlists, prints units."""
+"""Subcommand team: creates, migrates and shows the team's database, withdraws and exports watchlists, prints units."""
 
 import asyncio
 import os
@@ -22,7 +22,7 @@ ROLE_RIGHTS = {
 
 
 def team(args: Namespace) -> int:
-    """Run `team init`, `status`, `forget`, `export` or `units`."""
+    """Run `team init`, `migrate`, `status`, `forget`, `export` or `units`."""
     if args.action == "units":
         return _units()
     with open_workspace(args) as workspace:
@@ -32,6 +32,8 @@ def team(args: Namespace) -> int:
         match args.action:
             case "init":
                 return _init(workspace)
+            case "migrate":
+                return _migrate(workspace)
             case "status":
                 return _status(workspace)
             case "export":
@@ -44,6 +46,13 @@ def _init(workspace: Workspace) -> int:
     from tui.storage.team.administration import initialize
 
     print_message(asyncio.run(initialize(workspace.config.team_database)))
+    return OK
+
+
+def _migrate(workspace: Workspace) -> int:
+    from tui.storage.team.administration import migrate
+
+    print_message(asyncio.run(migrate(workspace.config.team_database)))
     return OK
 
 
@@ -94,6 +103,7 @@ def _status(workspace: Workspace) -> int:
 
     def lines(found: TeamStatus) -> Iterator[tuple[str, str]]:
         yield "server", f"PostgreSQL {found.server_version}, as {found.user}"
+        yield "layout", f"{found.layout.number}. {found.restriction}" if found.restriction else str(found.layout.number)
         yield "role", f"{found.role}: {ROLE_RIGHTS[found.role]}"
         yield "clock", f"{found.clock_lead:+.1f} s from this computer's"
         if found.worker is None:

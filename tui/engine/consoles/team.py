@@ -141,12 +141,13 @@ class TeamMember:
         except JournalError as error:
             self._job_store.set_problem("team", str(error))
             return
-        self._job_store.set_problem("team", "")
+        self._job_store.set_problem("team", self._exchange.restriction)
         if is_leader:
             await self._perform_requests()
 
     async def _exchange_watchlists(self) -> None:
-        if self._publishes and not self.is_viewer and self._published != self._own:
+        may_publish = self._publishes and not self.is_viewer and not self._exchange.restriction
+        if may_publish and self._published != self._own:
             await self._exchange.publish(own := self._own)
             self._published = own
         is_needed = self.shows_team if self.is_follower else self._subset is None

@@ -36,6 +36,10 @@ class RefusedJournalError(JournalError):
     """The journal must not be used as it is (newer schema, network file system): the operator must act."""
 
 
+class OutdatedProgramError(StorageError):
+    """The program is too old even to read what processes share: it ends, and the operator updates it."""
+
+
 class _OutdatedSchemaError(JournalError):
     """The journal has a schema that no migration can read."""
 

@@ -1,19 +1,35 @@
-"""Administration of the team's database: create it, and describe its state. Run by its owner."""
+"""Administration of the team's database: create it, migrate it, and describe its state.
 
+Its owner creates and migrates it: one process at a time, by an advisory lock that ends with the transaction.
+"""
+
+import asyncio
 import os
 import time
+from collections.abc import Sequence
 from typing import Any, LiteralString, NamedTuple, cast
 
 import psycopg
 from psycopg import AsyncConnection, sql
 
 from tui.presentation import sanitize
-from tui.storage.team.connection import CONNECT_TIMEOUT, TeamDatabaseError
-from tui.storage.team.schema import CREATE, GRANT, LAYOUT, LEASE_NAME, ROLES
+from tui.storage.journal.database import OutdatedProgramError
+from tui.storage.team.connection import CONNECT_TIMEOUT, NO_SCHEMA, UNVERSIONED, TeamDatabaseError
+from tui.storage.team.layout import LAYOUT_COLUMN, Layout, LayoutGuard
+from tui.storage.team.migrations import MIGRATIONS, Migration, layout_after
+from tui.storage.team.schema import CREATE, GRANT, LEASE_NAME, ROLES
 
 SETTINGS = ("lock_timeout = '2s'", "statement_timeout = '10s'", "idle_in_transaction_session_timeout = '3s'")
 """Settings of the database: no process can block the others for long."""
-
+LOCK_TIMEOUT = 1.0
+"""Seconds that a migration waits for a lock: half of what the statements behind it wait."""
+STATEMENT_TIMEOUT = 300
+"""Seconds that a statement of a migration has."""
+ATTEMPTS = 30
+"""Attempts of a migration to get its locks."""
+PAUSE = 1.0
+"""Seconds between two attempts, in which workers go on."""
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('babeltop schema'))"
 
 _ROLE = """
 SELECT CASE WHEN has_table_privilege('babeltop.job', 'INSERT') THEN 'worker'
@@ -25,7 +41,9 @@ class TeamStatus(NamedTuple):
 
     server_version: str
     user: str
-    layout: int
+    layout: Layout
+    restriction: str
+    """Why this program may only read, and the remedy; "" if it may do all."""
     role: str
     """What the login may do: `worker`, `editor` or `viewer`."""
     worker: tuple[str, int, str] | None
@@ -37,27 +55,31 @@ class TeamStatus(NamedTuple):
     """Seconds by which the database's clock is ahead of this computer's."""
 
 
-async def initialize(conninfo: str) -> str:
+async def initialize(conninfo: str, migrations: Sequence[Migration] = MIGRATIONS) -> str:
     """Create schema and roles, in one transaction; return what was done. Raises TeamDatabaseError.
 
     A database that has them is left as it is.
     """
+    newest = layout_after(migrations)
     async with await _connect(conninfo) as connection:
         try:
             async with connection.transaction():
-                await connection.execute("SELECT pg_advisory_xact_lock(hashtext('babeltop init'))")
+                await connection.execute(_LOCK)
                 found = await _layout(connection)
                 if found is not None:
-                    return _existing(found)
+                    return _existing(found.number, newest)
                 await connection.execute(CREATE)
                 await connection.execute(
-                    "INSERT INTO babeltop.meta (layout, salt) VALUES (%s, %s)", (LAYOUT, os.urandom(32))
+                    "INSERT INTO babeltop.meta (layout, min_reader, min_writer, salt) VALUES (1, 1, 1, %s)",
+                    (os.urandom(32),),
                 )
                 await connection.execute("INSERT INTO babeltop.lease (name) VALUES (%s)", (LEASE_NAME,))
                 for role in ROLES:
                     await _create_role(connection, role)
                 await connection.execute("SELECT babeltop.maintain(extract(epoch FROM now())::float8)")
                 await connection.execute(GRANT)
+                for number, migration in enumerate(migrations, 2):
+                    await _apply(connection, migration, number)
                 for setting in SETTINGS:
                     await connection.execute(
                         sql.SQL("ALTER DATABASE {} SET {}").format(
@@ -67,13 +89,92 @@ async def initialize(conninfo: str) -> str:
                     )
         except psycopg.Error as error:
             raise TeamDatabaseError(f"the team's database was left as it was: {_text(error)}") from error
-    return f"created schema babeltop (layout {LAYOUT}) and the roles {', '.join(ROLES)}"
+    return f"created schema babeltop (layout {newest}) and the roles {', '.join(ROLES)}"
 
 
-def _existing(layout: int) -> str:
-    if layout > LAYOUT:
-        raise TeamDatabaseError(f"the team's database has layout {layout}, of a newer babeltop: update this one")
+def _existing(layout: int, newest: int) -> str:
+    if layout > newest:
+        raise TeamDatabaseError(_newer(layout))
+    if layout < newest:
+        return f"the schema babeltop is there (layout {layout}): `babeltop team migrate` makes layout {newest} of it"
     return f"nothing to do: the schema babeltop is there (layout {layout})"
+
+
+def _newer(layout: int) -> str:
+    return f"the team's database has layout {layout}, of a newer babeltop: update this one"
+
+
+async def migrate(
+    conninfo: str,
+    migrations: Sequence[Migration] = MIGRATIONS,
+    *,
+    attempts: int = ATTEMPTS,
+    lock_timeout: float = LOCK_TIMEOUT,
+    pause: float = PAUSE,
+) -> str:
+    """Bring the schema to the newest layout, one transaction a step; return what was done. Raises TeamDatabaseError.
+
+    Workers go on meanwhile: a step that does not get a lock in time lets them pass, and is tried again.
+    """
+    newest, first = layout_after(migrations), None
+    async with await _connect(conninfo) as connection:
+        while True:
+            try:
+                async with connection.transaction():
+                    await connection.execute(
+                        "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
+                        (f"{lock_timeout:g}s", f"{STATEMENT_TIMEOUT}s"),
+                    )
+                    await connection.execute(_LOCK)
+                    await _check_owner(connection)
+                    found = await _layout(connection)
+                    if found is None:
+                        raise TeamDatabaseError(NO_SCHEMA)
+                    if found.number >= newest:
+                        return _migrated(found, first, newest)
+                    first = first or found.number
+                    await _apply(connection, migrations[found.number - 1], found.number + 1)
+            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+                attempts -= 1
+                if not attempts:
+                    raise TeamDatabaseError(f"not migrated, since workers hold locks: {_text(error)}") from error
+                await asyncio.sleep(pause)
+            except psycopg.Error as error:
+                raise TeamDatabaseError(f"not migrated: {_text(error)}") from error
+
+
+def _migrated(found: Layout, first: int | None, newest: int) -> str:
+    if found.number > newest:
+        raise TeamDatabaseError(_newer(found.number))
+    if first is None:
+        return f"nothing to do: the schema babeltop has layout {newest}, the newest of this babeltop"
+    return (
+        f"migrated the schema babeltop from layout {first} to {newest}: programs before layout {found.min_writer} "
+        f"only follow, those before layout {found.min_reader} end"
+    )
+
+
+async def _apply(connection: AsyncConnection[tuple[Any, ...]], migration: Migration, layout: int) -> None:
+    """Make the layout of the one before, in the transaction of the caller."""
+    await connection.execute(cast(LiteralString, migration.statements))
+    await connection.execute(
+        "UPDATE babeltop.meta SET layout = %s, min_reader = %s, min_writer = %s",
+        (layout, migration.min_reader, migration.min_writer),
+    )
+
+
+async def _check_owner(connection: AsyncConnection[tuple[Any, ...]]) -> None:
+    """Raise TeamDatabaseError if the login is not the owner of the schema."""
+    cursor = await connection.execute(
+        "SELECT pg_get_userbyid(nspowner), pg_has_role(nspowner, 'USAGE'), current_user FROM pg_namespace "
+        "WHERE nspname = 'babeltop'"
+    )
+    found = await cursor.fetchone()
+    if found is None:
+        raise TeamDatabaseError(NO_SCHEMA)
+    owner, is_owner, user = found
+    if not is_owner:
+        raise TeamDatabaseError(f"only the owner of the schema babeltop, {owner}, migrates it; this login is {user}")
 
 
 async def _create_role(connection: AsyncConnection[tuple[Any, ...]], role: str) -> None:
@@ -84,15 +185,18 @@ async def _create_role(connection: AsyncConnection[tuple[Any, ...]], role: str) 
 
 
 async def read_status(conninfo: str) -> TeamStatus:
-    """Return the state of the team's database. Raises TeamDatabaseError."""
+    """Return the state of the team's database. Raises TeamDatabaseError and OutdatedProgramError."""
     async with await _connect(conninfo) as connection:
         try:
             layout = await _layout(connection)
             if layout is None:
-                raise TeamDatabaseError(
-                    "the database has no schema babeltop, or its role may not see it: "
-                    "run `babeltop team init` as its owner"
-                )
+                raise TeamDatabaseError(NO_SCHEMA)
+            guard = LayoutGuard()
+            guard.take(layout)
+            if not guard.is_readable:
+                raise OutdatedProgramError(guard.restriction)
+            if not guard.is_current:
+                raise TeamDatabaseError(guard.restriction)
             before = time.time()
             (database_time,) = await _row(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
             lead = database_time - (before + time.time()) / 2
@@ -116,6 +220,7 @@ async def read_status(conninfo: str) -> TeamStatus:
             connection.info.parameter_status("server_version") or "",
             connection.info.user,
             layout,
+            guard.restriction,
             role,
             worker and (worker[0], worker[1], worker[2]),
             tuple((name, owner, count) for name, owner, count in watchlists),
@@ -153,10 +258,14 @@ async def _connect(conninfo: str) -> AsyncConnection[tuple[Any, ...]]:
         raise TeamDatabaseError(f"the team's database cannot be reached: {_text(error)}") from error
 
 
-async def _layout(connection: AsyncConnection[tuple[Any, ...]]) -> int | None:
+async def _layout(connection: AsyncConnection[tuple[Any, ...]]) -> Layout | None:
+    """Return the layout; None without the schema. Raises TeamDatabaseError if it has none."""
     if (await _row(connection, "SELECT to_regclass('babeltop.meta') IS NULL"))[0]:
         return None
-    return (await _row(connection, "SELECT layout FROM babeltop.meta"))[0]
+    try:
+        return Layout(*(await _row(connection, f"SELECT {LAYOUT_COLUMN}"))[0])
+    except psycopg.errors.UndefinedColumn:
+        raise TeamDatabaseError(UNVERSIONED) from None
 
 
 async def _row(connection: AsyncConnection[tuple[Any, ...]], query: LiteralString) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """Connection to the team's database: one statement at a time in autocommit, reconnected when it is lost.
 
-It also measures the database's clock, which dates everything that processes share.
+It also measures the database's clock, which dates everything that processes share, and reads the layout of its tables.
 """
 
 import asyncio
@@ -13,7 +13,8 @@ from typing import Any, LiteralString, cast
 import psycopg
 from psycopg import AsyncConnection, conninfo, pq
 
-from tui.storage.journal.database import JournalError
+from tui.storage.journal.database import JournalError, OutdatedProgramError
+from tui.storage.team.layout import LAYOUT_COLUMN, LayoutGuard
 from tui.storage.team.schema import FENCED
 
 STATEMENT_TIMEOUT = 10.0
@@ -26,7 +27,16 @@ MAX_ROUND_TRIP = 1.0
 """Seconds: a slower round trip tells nothing about the database's clock."""
 SAMPLE_LIFETIME = 60.0
 """Seconds after which a clock sample is replaced by one with a longer round trip."""
+LAYOUT_AND_TIME = f"{LAYOUT_COLUMN}, extract(epoch FROM clock_timestamp())::float8"
+"""Last columns of a timed statement."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+NO_SCHEMA = "the database has no schema babeltop: run `babeltop team init` as its owner"
+UNVERSIONED = (
+    "the schema babeltop was made by a version before 0.1, which this one cannot use: export its watchlists with that "
+    "version, drop the schema, and run `babeltop team init`"
+)
 
 
 class TeamDatabaseError(JournalError):
@@ -99,10 +109,13 @@ def _resolved(text: str) -> dict[str, str]:
 class TeamDatabase:
     """Connection of one process, opened by its first statement."""
 
-    def __init__(self, conninfo_text: str, clock: DatabaseClock | None = None) -> None:
-        """`clock` is set by statements that return the database's time."""
+    def __init__(
+        self, conninfo_text: str, clock: DatabaseClock | None = None, layout: LayoutGuard | None = None
+    ) -> None:
+        """`clock` and `layout` are set by timed statements."""
         self._conninfo = conninfo_text
         self.clock = clock or DatabaseClock()
+        self.layout = layout or LayoutGuard()
         self.is_viewer = False
         """Whether the login's role reads no links and writes nothing, as last read."""
         self._connection: AsyncConnection[tuple[Any, ...]] | None = None
@@ -115,11 +128,41 @@ class TeamDatabase:
     async def execute(
         self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
     ) -> list[tuple[Any, ...]]:
-        """Execute a statement and return its rows. Raises TeamDatabaseError."""
+        """Execute a statement that reads, and return its rows. Raises TeamDatabaseError and OutdatedProgramError."""
+        return await self._execute(query, parameters, writes=False)
+
+    async def write(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+    ) -> list[tuple[Any, ...]]:
+        """Execute a statement that writes, and return its rows. Raises TeamDatabaseError and OutdatedProgramError."""
+        return await self._execute(query, parameters, writes=True)
+
+    async def execute_timed(
+        self, query: str, parameters: Sequence[Any] = (), *, writes: bool = False
+    ) -> list[tuple[Any, ...]]:
+        """Execute a statement whose last columns are LAYOUT_AND_TIME, which are taken off and set layout and clock.
+
+        Raises TeamDatabaseError and OutdatedProgramError.
+        """
+        sent_at = time_since_boot()
+        rows = await self._execute(query, parameters, writes=writes)
+        if rows:
+            *_, layout, database_time = rows[0]
+            self.clock.sample(float(database_time), sent_at, time_since_boot())
+            self.layout.take(layout)
+            self._check_layout(writes=False)
+        return [row[:-2] for row in rows]
+
+    async def _execute(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None, *, writes: bool
+    ) -> list[tuple[Any, ...]]:
         async with self._lock:
             try:
                 async with asyncio.timeout(STATEMENT_TIMEOUT):
                     connection = self._connection or await self._connect()
+                    if not self.layout.is_current:
+                        await self._read_layout(connection)
+                    self._check_layout(writes=writes)
                     cursor = await connection.execute(cast("LiteralString", query), parameters)
                     rows = await cursor.fetchall() if cursor.description is not None else []
             except (psycopg.Error, OSError, TimeoutError) as error:
@@ -127,17 +170,25 @@ class TeamDatabase:
             self._away_since, self._retry_delay = None, RETRY_DELAYS[0]
             return rows
 
-    async def execute_timed(self, query: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """Execute a statement whose last column is the database's time, which is taken off and sets the clock."""
-        sent_at = time_since_boot()
-        rows = await self.execute(query, parameters)
-        if rows:
-            self.clock.sample(float(rows[0][-1]), sent_at, time_since_boot())
-        return [row[:-1] for row in rows]
+    async def _read_layout(self, connection: AsyncConnection[tuple[Any, ...]]) -> None:
+        try:
+            [(found,)] = await (await connection.execute(f"SELECT {LAYOUT_COLUMN}")).fetchall()
+        except psycopg.errors.UndefinedTable:
+            raise TeamDatabaseError(NO_SCHEMA) from None
+        except psycopg.errors.UndefinedColumn:
+            raise TeamDatabaseError(UNVERSIONED) from None
+        self.layout.take(found)
+
+    def _check_layout(self, *, writes: bool) -> None:
+        if not self.layout.is_readable:
+            raise OutdatedProgramError(self.layout.restriction)
+        if not self.layout.is_current or (writes and not self.layout.is_writable):
+            raise TeamDatabaseError(self.layout.restriction)
 
     async def _connect(self) -> AsyncConnection[tuple[Any, ...]]:
         if time.monotonic() < self._retry_at:
             raise ConnectionError(self._error)
+        self.layout.expire()
         self._connection = await AsyncConnection.connect(
             self._conninfo,
             autocommit=True,
@@ -155,6 +206,7 @@ class TeamDatabase:
         text = " ".join(str(error).split()) or type(error).__name__
         is_refused = state is not None and self._connection is not None and not self._connection.broken
         if is_refused and not isinstance(error, psycopg.OperationalError):
+            self.layout.expire()  # a migration may have removed what the statement needs
             return TeamDatabaseError(f"the team's database refused a statement: {text}. See `babeltop doctor`")
         if self._connection is not None:
             with suppress(psycopg.Error):

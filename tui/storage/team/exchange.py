@@ -29,9 +29,14 @@ class TeamExchange:
         """Whether the role may neither publish nor send commands."""
         return self._database.is_viewer
 
+    @property
+    def restriction(self) -> str:
+        """Why this process may not do all that its role allows, and the remedy; "" if it may."""
+        return self._database.layout.restriction
+
     async def publish(self, jobs: Sequence[Job]) -> None:
         """Publish the jobs of this process's watchlist in place of those it has published; none if none ever were."""
-        await self._database.execute(
+        await self._database.write(
             "INSERT INTO babeltop.watchlist AS known (name, jobs) "
             "SELECT %(name)s, %(jobs)s WHERE %(has_jobs)s OR EXISTS "
             "(SELECT FROM babeltop.watchlist WHERE name = %(name)s) "
@@ -64,7 +69,7 @@ class TeamExchange:
 
     async def submit(self, command: bytes) -> int:
         """Submit a command to the worker that polls, and return its number."""
-        rows = await self._database.execute(
+        rows = await self._database.write(
             "INSERT INTO babeltop.command_request (command) VALUES (%s) RETURNING id", (command,)
         )
         return rows[0][0]
@@ -84,7 +89,7 @@ class TeamExchange:
 
     async def complete(self, number: int, result: bytes) -> None:
         """Write the result of a command."""
-        await self._database.execute(
+        await self._database.write(
             "UPDATE babeltop.command_request SET answered_at = extract(epoch FROM clock_timestamp()), answer = %s "
             "WHERE id = %s",
             (result, number),

@@ -18,7 +18,7 @@ from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.fleet import PAGE_ROWS, FleetCursor, FleetPage, read_ends, read_requests
 from tui.storage.journal.journal import MAX_BODY_BYTES, RETENTION, Journal, JournalEntry
-from tui.storage.team.connection import LeaseLostError, TeamDatabase, TeamDatabaseError
+from tui.storage.team.connection import LAYOUT_AND_TIME, LeaseLostError, TeamDatabase, TeamDatabaseError
 from tui.storage.team.lease import TeamLease
 from tui.storage.team.outbox import delivery_rows
 from tui.storage.team.schema import LEASE_NAME
@@ -59,7 +59,7 @@ class TeamJournal:
             return self._unwritten(entries)
         rows = [_row(number, entry) for number, entry in enumerate(entries) if "\0" not in entry.state.job.id]
         try:
-            written = await self._database.execute(
+            written = await self._database.write(
                 "SELECT babeltop.record(%s, %s, %s, %s::text::jsonb)",
                 (LEASE_NAME, self._lease.holder, self._lease.epoch, msgspec.json.encode(rows).decode()),
             )
@@ -74,7 +74,7 @@ class TeamJournal:
     def _unwritten(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
         if self._lease.may_hold and not self._lease.is_taken:
             raise TeamDatabaseError("Results wait to be written: this worker does not hold the team's lease now")
-        self._discarded.update(entry.state.job.ref for entry in entries if self._lease.may_hold)
+        self._discarded.update(entry.state.job.ref for entry in entries if self._lease.is_worker)
         return ()
 
     async def replaced_states(self) -> Mapping[Ref, JobState | None]:
@@ -118,7 +118,7 @@ class TeamJournal:
         """Read the revision of the last batch, and what the role may read."""
         rows = await self._database.execute_timed(
             "SELECT revision, NOT has_column_privilege('babeltop.job', 'results', 'SELECT'), "
-            "extract(epoch FROM clock_timestamp())::float8 FROM babeltop.lease WHERE name = %s",
+            f"{LAYOUT_AND_TIME} FROM babeltop.lease WHERE name = %s",
             (LEASE_NAME,),
         )
         if not rows:
@@ -232,7 +232,7 @@ class TeamJournal:
 
     async def mark_listed(self, refs: Collection[Ref], now: float) -> None:
         """Record that a watchlist holds these jobs."""
-        await self._database.execute(
+        await self._database.write(
             "UPDATE babeltop.job SET listed_at = %s FROM unnest(%s::text[], %s::text[]) AS listed (account, job_id) "
             "WHERE job.account = listed.account AND job.job_id = listed.job_id",
             (now, [ref.account for ref in refs], [ref.id for ref in refs]),
@@ -240,9 +240,9 @@ class TeamJournal:
 
     async def prune(self, now: float) -> None:
         """Make the next partition of the requests, drop old ones, and delete some old rows of the other tables."""
-        await self._database.execute("SELECT babeltop.maintain(%s)", (now,))
+        await self._database.write("SELECT babeltop.maintain(%s)", (now,))
         for (table, column), seconds in _RETENTION.items():
-            await self._database.execute(
+            await self._database.write(
                 f"DELETE FROM babeltop.{table} WHERE ctid IN "
                 f"(SELECT ctid FROM babeltop.{table} WHERE {column} < %s LIMIT %s)",
                 (now - seconds, PRUNE_STEP),

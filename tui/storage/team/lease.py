@@ -10,8 +10,9 @@ import uuid
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 
+from tui.storage.journal.database import OutdatedProgramError
 from tui.storage.journal.heartbeats import Heartbeat
-from tui.storage.team.connection import TeamDatabase, TeamDatabaseError, time_since_boot
+from tui.storage.team.connection import LAYOUT_AND_TIME, TeamDatabase, TeamDatabaseError, time_since_boot
 from tui.storage.team.schema import LEASE_NAME
 
 TTL = 15.0
@@ -30,8 +31,8 @@ class TeamLease:
     ) -> None:
         """`may_hold`: this process polls; else it only follows."""
         self._database = database
-        self.may_hold = may_hold
-        """Whether this process polls, if it gets the lease."""
+        self.is_worker = may_hold
+        """Whether this process is there to poll."""
         self._monotonic = monotonic
         self.holder = uuid.uuid4().hex
         """Id of this process, new at every start."""
@@ -43,9 +44,14 @@ class TeamLease:
         self._is_acquired = False
 
     @property
+    def may_hold(self) -> bool:
+        """Whether this process polls, if it gets the lease: not if it is too old to write."""
+        return self.is_worker and self._database.layout.is_writable
+
+    @property
     def is_held(self) -> bool:
         """Whether this process holds the lease, as far as it can rely on it."""
-        return self._is_acquired and self._monotonic() - self._renewed_at < TRUST
+        return self._is_acquired and self.may_hold and self._monotonic() - self._renewed_at < TRUST
 
     def lose(self) -> None:
         """Rely on the lease no longer: the database refused a write of this epoch."""
@@ -56,25 +62,30 @@ class TeamLease:
 
         Raises JournalError if the database cannot be reached, and the lease is not trusted any more.
         """
-        if not self.may_hold:
-            return False
         started_at = self._monotonic()
         if self.is_held and started_at - self._renewed_at < RENEW_INTERVAL:
             return True
+        if self.may_hold:
+            await self._renew(started_at)
+        if not self.may_hold:
+            await self.release()
+        return self._is_acquired
+
+    async def _renew(self, started_at: float) -> None:
         try:
             rows = await self._database.execute_timed(
-                "SELECT epoch, extract(epoch FROM clock_timestamp())::float8 "
+                f"SELECT epoch, {LAYOUT_AND_TIME} "
                 "FROM babeltop.acquire_lease(%s, %s, %s, %s, %s, make_interval(secs => %s))",
                 (LEASE_NAME, self.holder, socket.gethostname(), os.getpid(), _version(), TTL),
+                writes=True,
             )
         except TeamDatabaseError:
-            if self.is_held:
-                return True
+            if self.is_held or not self.may_hold:
+                return
             raise
         self._is_acquired, self.is_taken = bool(rows), not rows
         if rows:
             self.epoch, self._renewed_at = rows[0][0], started_at
-        return self._is_acquired
 
     async def is_free(self) -> bool:
         """Return whether no process holds the lease and this one may."""
@@ -93,14 +104,14 @@ class TeamLease:
                 "UPDATE babeltop.lease SET expires_at = 'epoch', holder = NULL WHERE name = %s AND holder = %s",
                 (LEASE_NAME, self.holder),
             )
-        except TeamDatabaseError:
+        except (TeamDatabaseError, OutdatedProgramError):
             return  # it expires by itself
 
     async def last_heartbeat(self) -> Heartbeat | None:
         """Read the last heartbeat of a holder whose lease has not expired."""
         rows = await self._database.execute_timed(
-            "SELECT pid, heartbeat_number, heartbeat, host, expires_at > clock_timestamp(), "
-            "extract(epoch FROM clock_timestamp())::float8 FROM babeltop.lease WHERE name = %s",
+            f"SELECT pid, heartbeat_number, heartbeat, host, expires_at > clock_timestamp(), {LAYOUT_AND_TIME} "
+            "FROM babeltop.lease WHERE name = %s",
             (LEASE_NAME,),
         )
         if not rows or rows[0][2] is None:
@@ -110,7 +121,7 @@ class TeamLease:
 
     async def write_heartbeat(self, account_states: bytes) -> None:
         """Write a heartbeat, if this process still holds the lease."""
-        await self._database.execute(
+        await self._database.write(
             "UPDATE babeltop.lease SET heartbeat = %s, heartbeat_number = heartbeat_number + 1 "
             "WHERE name = %s AND holder = %s AND epoch = %s",
             (account_states, LEASE_NAME, self.holder, self.epoch),

@@ -25,7 +25,7 @@ class TeamOutbox:
     async def add(self, deliveries: Iterable[HookDelivery]) -> None:
         """Write deliveries; those that are there already stay as they are."""
         rows = msgspec.json.encode(delivery_rows(deliveries)).decode()
-        await self._database.execute(
+        await self._database.write(
             "INSERT INTO babeltop.hook_delivery (delivery_id, hook, event, payload) SELECT delivery_id, hook, event, "
             "decode(payload, 'base64') FROM jsonb_to_recordset(%s::text::jsonb) AS delivery (delivery_id text, "
             "hook text, event text, payload text) ON CONFLICT DO NOTHING",
@@ -34,7 +34,7 @@ class TeamOutbox:
 
     async def claim(self, hook: str, seconds: float) -> ClaimedDelivery | None:
         """Claim the delivery that is due for the longest time, without waiting for one that is being claimed."""
-        rows = await self._database.execute(_CLAIM, {"hook": hook, "holder": self._holder, "seconds": seconds})
+        rows = await self._database.write(_CLAIM, {"hook": hook, "holder": self._holder, "seconds": seconds})
         if not rows:
             return None
         delivery_id, event, payload, failures = rows[0]
@@ -54,7 +54,7 @@ class TeamOutbox:
         await self._set("failed_at = extract(epoch FROM clock_timestamp())", delivery)
 
     async def _set(self, assignment: str, delivery: HookDelivery, seconds: float = 0.0) -> None:
-        await self._database.execute(
+        await self._database.write(
             f"UPDATE babeltop.hook_delivery SET {assignment} WHERE delivery_id = %(id)s AND hook = %(hook)s",
             {"id": delivery.delivery_id, "hook": delivery.hook, "seconds": seconds},
         )

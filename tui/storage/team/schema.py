@@ -1,10 +1,9 @@
-"""Schema of the team's database, as SQL. Instants are seconds since the epoch by the database's clock.
+"""First layout of the team's database, as SQL; `migrations.py` makes the later ones of it.
 
+Instants are seconds since the epoch by the database's clock.
 No API key, password or command line is stored: a key is named by the first bytes of a keyed hash.
 """
 
-LAYOUT = 1
-"""Layout of the tables that this program reads and writes."""
 LEASE_NAME = "poller"
 """Name of the lease: one process polls for the team."""
 FENCED = "BT001"
@@ -19,7 +18,7 @@ watchlists and sends commands; a worker also polls.
 CREATE = f"""
 CREATE SCHEMA babeltop;
 CREATE TABLE babeltop.meta (singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton), layout int NOT NULL,
-  salt bytea NOT NULL);
+  min_reader int NOT NULL, min_writer int NOT NULL, salt bytea NOT NULL);
 CREATE TABLE babeltop.lease (name text PRIMARY KEY, holder text, host text NOT NULL DEFAULT '',
   pid int NOT NULL DEFAULT 0, version text NOT NULL DEFAULT '', epoch bigint NOT NULL DEFAULT 0,
   expires_at timestamptz NOT NULL DEFAULT 'epoch', revision bigint NOT NULL DEFAULT 0, heartbeat bytea,
@@ -170,7 +169,7 @@ GRANT SELECT ON babeltop.lease, babeltop.phase_change, babeltop.successor, babel
 GRANT SELECT (account, job_id, kind, phase, first_polled_at, last_update_at, change_count, state, revision, writer,
   listed_at) ON babeltop.job TO babeltop_viewer;
 GRANT SELECT ON babeltop.job, babeltop.request, babeltop.command_request TO babeltop_editor, babeltop_worker;
-GRANT SELECT (layout) ON babeltop.meta TO babeltop_viewer, babeltop_editor;
+GRANT SELECT (layout, min_reader, min_writer) ON babeltop.meta TO babeltop_viewer, babeltop_editor;
 GRANT INSERT (name, jobs), UPDATE (jobs, revision, published_at), DELETE ON babeltop.watchlist
   TO babeltop_editor, babeltop_worker;
 GRANT INSERT (command) ON babeltop.command_request TO babeltop_editor, babeltop_worker;

@@ -8,6 +8,7 @@ from tui.storage.protocols import Notifications
 from tui.storage.team.connection import DatabaseClock, TeamDatabase
 from tui.storage.team.exchange import TeamExchange
 from tui.storage.team.journal import TeamJournal
+from tui.storage.team.layout import LayoutGuard
 from tui.storage.team.lease import TeamLease
 from tui.storage.team.outbox import TeamOutbox
 from tui.storage.team.tables import KeyOf, TeamNotifications, TeamRateLimits, TeamSuccessors
@@ -26,6 +27,7 @@ class TeamStorage:
         polls: bool,
         watchlist: str = "",
         clock: DatabaseClock | None = None,
+        layout: LayoutGuard | None = None,
     ) -> None:
         """Connect to nothing yet. `polls`: a worker, which may hold the lease. `per_minute`: rate of each account.
 
@@ -33,11 +35,12 @@ class TeamStorage:
         """
         self.clock = clock or DatabaseClock()
         """Clock of the database."""
-        self.database = TeamDatabase(conninfo, self.clock)
+        layout = layout or LayoutGuard()
+        self.database = TeamDatabase(conninfo, self.clock, layout)
         """Connection for all that has none of its own: the only one of a process that does not poll."""
         # neither a renewal nor a delivery waits for a batch
-        self._lease_database = TeamDatabase(conninfo, self.clock) if polls else self.database
-        self._outbox_database = TeamDatabase(conninfo, self.clock) if polls else self.database
+        self._lease_database = TeamDatabase(conninfo, self.clock, layout) if polls else self.database
+        self._outbox_database = TeamDatabase(conninfo, self.clock, layout) if polls else self.database
         self.lease = TeamLease(self._lease_database, may_hold=polls)
         self.journal = TeamJournal(self.database, self.lease, local)
         self.rate_limits = TeamRateLimits(self.database, self.lease, key_of, per_minute, fenced=polls)

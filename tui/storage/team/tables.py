@@ -11,7 +11,7 @@ from tui.domain.polling.rate_limit import RateLimit
 from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.journal import Journal
 from tui.storage.journal.notifications import HELD_FOR
-from tui.storage.team.connection import TeamDatabase, TeamDatabaseError
+from tui.storage.team.connection import LAYOUT_AND_TIME, TeamDatabase, TeamDatabaseError
 from tui.storage.team.lease import TeamLease
 from tui.storage.team.outbox import delivery_rows
 
@@ -54,6 +54,8 @@ class TeamRateLimits:
             )
         except TeamDatabaseError as error:
             return str(error)
+        if not self._database.layout.is_writable:
+            return self._database.layout.restriction
         user, may_update = rows[0]
         return "" if may_update else f"in a team, requests are a worker's: {user} has not the role babeltop_worker"
 
@@ -71,7 +73,7 @@ class TeamRateLimits:
             changed = change(found)
             if lowest < changed.configured_per_minute:
                 changed = changed.with_config_of(rate_limit.initial(lowest, changed.updated_at))
-            rows = await self._database.execute(
+            rows = await self._database.write(
                 "SELECT babeltop.update_rate_limit(%s, %s, %s)", (mark, version, _encode(changed))
             )
             if rows[0][0]:
@@ -83,8 +85,7 @@ class TeamRateLimits:
     async def _read(self, account: str, mark: bytes) -> tuple[int, RateLimit | None]:
         """Return version and rate limit of a key; a new key starts with the rate limit of the account's last one."""
         rows = await self._database.execute_timed(
-            "SELECT coalesce(own.version, 0), coalesce(own.state, last.state), "
-            "extract(epoch FROM clock_timestamp())::float8 "
+            f"SELECT coalesce(own.version, 0), coalesce(own.state, last.state), {LAYOUT_AND_TIME} "
             "FROM (SELECT %s::bytea AS key_mark, %s AS account) AS wanted "
             "LEFT JOIN babeltop.rate_limit AS own USING (key_mark) "
             "LEFT JOIN babeltop.account_key AS former USING (account) "
@@ -100,7 +101,7 @@ class TeamRateLimits:
         return version, found if found is None or found.is_from_future(now) else found.refilled(now)
 
     async def _remember_key(self, account: str, mark: bytes) -> None:
-        await self._database.execute(
+        await self._database.write(
             "INSERT INTO babeltop.account_key VALUES (%s, %s) "
             "ON CONFLICT (account) DO UPDATE SET key_mark = excluded.key_mark",
             (account, mark),
@@ -142,7 +143,7 @@ class TeamSuccessors:
     async def record_move(self, account: str, provider: str, at: float) -> None:
         """Write the move, and delete the account's refusals."""
         self._local().successors.record_move(account, provider, at)
-        await self._database.execute(
+        await self._database.write(
             "WITH gone AS (DELETE FROM babeltop.successor WHERE account = %(account)s AND job_id <> '') "
             f"{_RECORD_SUCCESSOR}",
             {"account": account, "job": "", "provider": provider, "at": at},
@@ -150,9 +151,7 @@ class TeamSuccessors:
 
     async def record_refusal(self, account: str, job: str, provider: str, at: float) -> None:
         """Write the refusal of a job."""
-        await self._database.execute(
-            _RECORD_SUCCESSOR, {"account": account, "job": job, "provider": provider, "at": at}
-        )
+        await self._database.write(_RECORD_SUCCESSOR, {"account": account, "job": job, "provider": provider, "at": at})
 
 
 _RECORD_SUCCESSOR = (
@@ -182,7 +181,7 @@ class TeamNotifications:
             for (_, causes), row in zip(deliveries, delivery_rows(each for each, _ in deliveries), strict=True)
         ]
         kept = held or {}
-        rows = await self._database.execute(
+        rows = await self._database.write(
             _CLAIM,
             {
                 "keys": list(keys),
@@ -206,7 +205,7 @@ class TeamNotifications:
 
     async def take_held(self, now: float) -> Sequence[bytes]:
         """Take the unsent held notifications in one statement."""
-        rows = await self._database.execute(
+        rows = await self._database.write(
             "UPDATE babeltop.held_notification SET is_sent = true WHERE NOT is_sent AND held_at > %s "
             "RETURNING held_at, body",
             (now - HELD_FOR,),
@@ -215,7 +214,7 @@ class TeamNotifications:
 
     async def forget(self, keys: Collection[str]) -> None:
         """Delete the keys."""
-        await self._database.execute("DELETE FROM babeltop.sent_notification WHERE key = ANY(%s)", (list(keys),))
+        await self._database.write("DELETE FROM babeltop.sent_notification WHERE key = ANY(%s)", (list(keys),))
 
 
 _CLAIM = """

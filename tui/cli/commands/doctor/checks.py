@@ -264,8 +264,10 @@ def check_team(workspace: Workspace) -> Iterator[Finding]:
     from tui.storage.team.administration import read_status
 
     found = asyncio.run(read_status(workspace.config.team_database))
-    text = f"PostgreSQL {found.server_version}, layout {found.layout}, as {found.user} ({found.role})"
+    text = f"PostgreSQL {found.server_version}, layout {found.layout.number}, as {found.user} ({found.role})"
     yield Finding("team", "database", Level.OK, text)
+    if found.restriction:
+        yield Finding("team", "layout", Level.WARNING, found.restriction)
     if workspace.settings.team.insecure_database:
         yield Finding("team", "encryption", Level.WARNING, "insecure_database = true: the server is not verified")
     if found.worker is None:
