@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.syntax import nodes
+
 TESTS = Path(__file__).parent
 MEASURES = {"monotonic", "perf_counter", "process_time", "thread_time", "getrusage", "get_traced_memory", "cpu"}
 MEASURES |= {each + "_ns" for each in MEASURES}
@@ -22,7 +24,7 @@ SHORTEST = 30.0
 
 def measured(tree: ast.AST) -> bool:
     """Whether it calls one of MEASURES."""
-    return any(isinstance(node, ast.Call) and called(node) in MEASURES for node in ast.walk(tree))
+    return any(isinstance(node, ast.Call) and called(node) in MEASURES for node in nodes(tree))
 
 
 def called(node: ast.Call) -> str:
@@ -32,7 +34,7 @@ def called(node: ast.Call) -> str:
 
 def assigned(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
     """Targets and values of its assignments; those of tuples one by one."""
-    for node in ast.walk(tree):
+    for node in nodes(tree):
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value:
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
@@ -43,24 +45,25 @@ def assigned(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
 
 def assertions(tree: ast.Module) -> Iterator[int]:
     """Lines that assert a measured value, or one computed from it."""
-    for function in (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
+    functions = (node for node in nodes(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    for function in filter(measured, functions):
         names = {
             name.id
             for target, value in assigned(function)
             if measured(value)
-            for name in ast.walk(target)
+            for name in nodes(target)
             if isinstance(name, ast.Name)
         }
-        for node in (each for each in ast.walk(function) if isinstance(each, ast.Assert)):
-            used = {name.id for name in ast.walk(node.test) if isinstance(name, ast.Name)}
+        for node in (each for each in nodes(function) if isinstance(each, ast.Assert)):
+            used = {name.id for name in nodes(node.test) if isinstance(name, ast.Name)}
             if used & names or measured(node.test):
                 yield node.lineno
 
 
 def short_waits(tree: ast.Module) -> Iterator[int]:
     """Lines that wait for less than SHORTEST, or for a fixed time."""
-    asserted = {id(each) for node in ast.walk(tree) if isinstance(node, ast.Assert) for each in ast.walk(node)}
-    for node in (each for each in ast.walk(tree) if isinstance(each, ast.Call)):
+    asserted = {id(each) for node in nodes(tree) if isinstance(node, ast.Assert) for each in nodes(node)}
+    for node in (each for each in nodes(tree) if isinstance(each, ast.Call)):
         pauses = called(node) == "run" or (called(node) == "wait" and id(node) not in asserted)
         given = [node.args[-1]] if node.args and not pauses else []
         given += [each.value for each in node.keywords if each.arg in {"timeout", "within", "seconds"}]
@@ -71,14 +74,15 @@ def short_waits(tree: ast.Module) -> Iterator[int]:
             yield node.lineno
 
 
-@pytest.mark.parametrize("finds", [assertions, short_waits])
-def test_no_test_depends_on_the_speed_of_the_machine(finds) -> None:
+def test_no_test_depends_on_the_speed_of_the_machine() -> None:
     found = [
-        f"{path.relative_to(TESTS.parent)}:{line}"
+        f"{path.relative_to(TESTS.parent)}:{line}: {finds.__name__}"
         for path in sorted(TESTS.rglob("*.py"))
         if path.name not in {"waiting.py", "terminal.py"}
         and path.relative_to(TESTS).parts[0] not in {"benchmarks", "long_running"}
-        for line in sorted(set(finds(ast.parse(path.read_bytes()))))
+        for tree in [ast.parse(path.read_bytes())]
+        for finds in (assertions, short_waits)
+        for line in sorted(set(finds(tree)))
     ]
     assert found == []
 

@@ -9,6 +9,11 @@ from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
+from tests.support.syntax import nodes
+
+pytestmark = pytest.mark.xdist_group("dependencies")  # what `imported` returns is read once
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
@@ -19,6 +24,8 @@ UNSEEN = {"sniffio": "httpcore imports it where it is there"}
 TOOLS = {"build", "codespell", "import-linter", "pyright", "ruff"}
 TOOLS |= {"pytest-asyncio", "pytest-randomly", "pytest-textual-snapshot", "pytest-timeout", "pytest-xdist"}
 """Dev dependencies that are tools or plugins, not imported."""
+IMPORT = re.compile(r"^\s*(?:from|import) (\w+)", re.MULTILINE)
+"""Line that looks like an import: only modules with one of another package are parsed."""
 INSTALLED_BY_A_TEST = ROOT / "tests" / "support" / "vendor_clients"
 """Programs with imports that only the test installs that runs them."""
 
@@ -41,17 +48,22 @@ def distributions() -> Mapping[str, list[str]]:
 @cache
 def imported(*folders: str) -> set[str]:
     """Distributions that any module in the folders imports."""
-    known, found = distributions(), set[str]()
+    found = set[str]()
     for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
-        if path.is_relative_to(INSTALLED_BY_A_TEST):
+        source = path.read_text("utf-8")
+        if path.is_relative_to(INSTALLED_BY_A_TEST) or not distributed(IMPORT.findall(source)) - found:
             continue
-        for node in ast.walk(ast.parse(path.read_bytes())):
-            names = [each.name for each in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom) and node.level == 0:
-                names = [node.module]
-            tops = {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {"tui", "tests"}
-            found |= {plain(known[top][0]) for top in tops}
-    return found
+        for node in nodes(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found |= distributed(each.name for each in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                found |= distributed([node.module])
+    return {plain(distributions()[top][0]) for top in found}
+
+
+def distributed(modules: Iterable[str]) -> set[str]:
+    """Names of the packages, other than our own, in which the modules are."""
+    return {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"tui", "tests"}
 
 
 def test_imports_of_the_program_and_declared_dependencies_match():

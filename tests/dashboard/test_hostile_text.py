@@ -13,7 +13,7 @@ from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.timeout(900)  # a dozen processes, one after the other
 HOW = ("ran", "done", "failed", "odd", "500")
-HOOK = "import json, os, sys; print(json.dumps([sys.argv, sys.stdin.read()]), file=open(os.environ['RECEIVED'], 'a'))"
+HOOK = 'cd "$RECEIVED"; echo $# > $$.count; cat > $$.json'
 PROGRAM = [sys.executable, "-m", "tui"]
 
 
@@ -24,7 +24,8 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         config = tmp_path / "config"
         (config / "providers").mkdir(parents=True)
         (config / "providers" / "evil.toml").write_text(PROVIDER_FILE.format(url=url))
-        hook = json.dumps([sys.executable, "-c", HOOK])
+        hook = json.dumps(["sh", "-c", HOOK, "hook"])
+        (tmp_path / "received").mkdir()
         (config / "config.toml").write_text(
             f'[polling]\nmax_interval = "5m"\n[[hook]]\non = ["done", "failed"]\nrun = {hook}\n'
             '[accounts.evil]\napi_key = { env = "EVIL_KEY" }\nrate_per_minute = 60000\n'
@@ -67,12 +68,13 @@ def test_hostile_text_stays_text_in_every_subcommand(house: Path):
         assert b"\x1b" not in written, line
         assert len(written) < 8_000_000, line
     assert not (house / "PWNED").exists()
-    received = [json.loads(line) for line in (house / "received").read_text().splitlines()]
-    assert {tuple(argv) for argv, _ in received} == {("-c",)}, "what a service says is no argument of a hook"
+    counts = {path.read_text() for path in (house / "received").glob("*.count")}
+    assert counts == {"0\n"}, "what a service says is no argument of a hook"
+    received = [path.read_bytes() for path in (house / "received").glob("*.json")]
     assert len(received) >= 10
-    for _, payload in received:
+    for payload in received:
         json.loads(payload)
-        harmless(payload.encode("utf-8", "surrogatepass"))
+        harmless(payload)
 
 
 def pressed(terminal: Terminal, keys: str) -> None:
@@ -86,8 +88,11 @@ def test_hostile_text_does_not_break_the_screen(house: Path):
     with Terminal(PROGRAM, columns=160, lines=50) as terminal:
         assert terminal.wait_for(lambda text: "failed" in text and "done" in text)
         terminal.type("\r")
+        terminal.draws_screen = False  # its bytes are the claim
         for _ in range(len(HOSTILE_TEXTS) * 2):
             pressed(terminal, "j]")
+        terminal.draws_screen = True
+        terminal.resize(161, 50)  # has the program draw all of it
         for key, title in (("A", "─ Accounts ─"), ("J", "─ Recent events ─"), ("4j?", "─ Help ─")):
             terminal.type(key)
             assert terminal.wait_for(lambda text, title=title: title in text), terminal.text

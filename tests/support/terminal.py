@@ -31,6 +31,7 @@ class Terminal:
 
     def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, term: str = "xterm-256color"):
         self.screen = pyte.Screen(columns, lines)
+        self._lines: dict[int, str] = {}
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
         self.pid, self.fd = pty.fork()
@@ -187,8 +188,11 @@ class Terminal:
     @property
     def text(self) -> str:
         """Lines of the screen. pyte's own `display` raises if half of a wide character is overwritten."""
-        rows = (self.screen.buffer[y] for y in range(self.screen.lines))
-        return "\n".join("".join(row[x].data for x in range(self.screen.columns)).rstrip() for row in rows)
+        for y in self.screen.dirty:  # to read all lines takes as long as to draw them
+            row = self.screen.buffer[y]
+            self._lines[y] = "".join(row[x].data for x in range(self.screen.columns)).rstrip()
+        self.screen.dirty.clear()
+        return "\n".join(self._lines[y] for y in range(self.screen.lines))
 
 
 def stat_fields(stat: Path) -> list[str]:
