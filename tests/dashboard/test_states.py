@@ -2,6 +2,7 @@
 
 import os
 import re
+from itertools import product
 
 import pytest
 from msgspec.structs import replace
@@ -9,6 +10,7 @@ from textual.widgets import Static
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
+from tests.support.cases import cases
 from tests.support.fake_engine import FakeEngine, account_states
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.confirm import ConfirmScreen
@@ -25,6 +27,7 @@ from tui.storage.workspace import Workspace
 
 DIALOGS = {"help": "question_mark", "add": "a", "edit": "e", "sort": "s", "views": "v", "columns": "c"}
 DIALOGS |= {"accounts": "A", "journal": "J"}
+SIZES = [(80, 24), (120, 40)]
 
 
 def remembered(workspace: Workspace) -> None:
@@ -38,24 +41,25 @@ def account(**more) -> AccountState:
     return AccountState(**{"name": "konpro", "provider": "konpro", "title": "KonPro", "request_count": 5, **more})
 
 
-@pytest.mark.parametrize("key", DIALOGS.values(), ids=DIALOGS.keys())
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_a_dialog_fits_and_names_the_key_that_closes_it(app: Babeltop, key, size):
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        await pilot.press(key)
-        await pilot.pause()
-        await pilot.pause()
-        dialog = app.screen.query_one(".dialog")
-        assert app.screen.region.contains_region(dialog.region)
-        for static in app.screen.query(Static):
-            if static.region.width and static.id != "candidates":
-                assert static.region.x >= dialog.region.x
-                assert static.region.right <= dialog.region.right
-        assert "Esc" in text_of(pilot)
-        await pilot.press("escape")
-        await pilot.pause()
-        assert app.screen.query(JobTable)
+async def test_a_dialog_fits_and_names_the_key_that_closes_it(app: Babeltop):
+    with cases() as case:
+        async with app.run_test(size=(80, 24)) as pilot:
+            for size, (name, key) in product(SIZES, DIALOGS.items()):
+                with case(name, size):
+                    await pilot.resize_terminal(*size)
+                    await pilot.press(key)
+                    await pilot.pause()
+                    await pilot.pause()
+                    dialog = app.screen.query_one(".dialog")
+                    assert app.screen.region.contains_region(dialog.region)
+                    for static in app.screen.query(Static):
+                        if static.region.width and static.id != "candidates":
+                            assert static.region.x >= dialog.region.x
+                            assert static.region.right <= dialog.region.right
+                    assert "Esc" in text_of(pilot)
+                    await pilot.press("escape")
+                    await pilot.pause()
+                    assert app.screen.query(JobTable)
 
 
 async def test_the_confirmation_fits_80_columns(app: Babeltop):
@@ -92,25 +96,26 @@ def test_a_badge_has_a_text_only_for_a_problem(state, word):
         assert shown.glyph.isascii() is ascii_only
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ({"health": Health.LIMITED, "http_status": 429, "waits_until": NOW + 38}, ("38s", "429, 38s")),
-        ({"health": Health.OFFLINE, "consecutive_failures": 5, "waits_until": NOW + 30}, ("30s", "offline, 30s")),
-        ({"health": Health.REFUSED, "message": "the key is refused"}, ("⊘ konpro", "key refused")),
-        ({"health": Health.NO_KEY}, ("○ konpro", "no key")),
-    ],
+PROBLEMS = (
+    ({"health": Health.LIMITED, "http_status": 429, "waits_until": NOW + 38}, ("38s", "429, 38s")),
+    ({"health": Health.OFFLINE, "consecutive_failures": 5, "waits_until": NOW + 30}, ("30s", "offline, 30s")),
+    ({"health": Health.REFUSED, "message": "the key is refused"}, ("⊘ konpro", "key refused")),
+    ({"health": Health.NO_KEY}, ("○ konpro", "no key")),
 )
-async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, engine: FakeEngine, size, more, message):
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        state = account_states(engine.workspace)["konpro"]
-        engine.push(Update(states={}, accounts={"konpro": replace(state, **more)}))
-        await pilot.pause()
-        top = text_of(pilot).splitlines()[0]
-        assert message[size[0] > 80] in top, top
-        assert "UTC" in top
+
+
+async def test_the_top_bar_shows_an_accounts_problem(app: Babeltop, engine: FakeEngine):
+    state = account_states(engine.workspace)["konpro"]
+    with cases() as case:
+        async with app.run_test(size=(80, 24)) as pilot:
+            for size, (more, message) in product(SIZES, PROBLEMS):
+                with case(more["health"], size):
+                    await pilot.resize_terminal(*size)
+                    engine.push(Update(states={}, accounts={"konpro": replace(state, **more)}))
+                    await pilot.pause()
+                    top = text_of(pilot).splitlines()[0]
+                    assert message[size[0] > 80] in top, top
+                    assert "UTC" in top
 
 
 async def test_of_many_accounts_the_top_bar_shows_those_with_a_problem_and_counts_the_others(
@@ -131,9 +136,8 @@ async def test_of_many_accounts_the_top_bar_shows_those_with_a_problem_and_count
         assert app.screen.query_one(VimOptionList).highlighted == count - 1
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-async def test_stale_rows_are_dimmed_and_show_their_age(app: Babeltop, engine: FakeEngine, size):
-    async with app.run_test(size=size) as pilot:
+async def test_stale_rows_are_dimmed_and_show_their_age(app: Babeltop, engine: FakeEngine):
+    async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         table = app.screen.query_one(JobTable)
         state = replace(
@@ -144,11 +148,13 @@ async def test_stale_rows_are_dimmed_and_show_their_age(app: Babeltop, engine: F
         )
         engine.push(Update(states={state.job.ref: state}))
         await pilot.pause()
-        row = text_of(pilot).splitlines()[table.region.y]
-        assert "? running" in row
-        if size[0] > 80:
-            assert "12m old" in row
-        assert table._painted_rows[0].content[2], "dimmed"
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            row = text_of(pilot).splitlines()[table.region.y]
+            assert "? running" in row
+            assert ("12m old" in row) is (size[0] > 80)
+            assert table._painted_rows[0].content[2], "dimmed"
 
 
 async def test_ascii_glyphs_leave_no_other_characters(workspace: Workspace, engine: FakeEngine):

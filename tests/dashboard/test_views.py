@@ -1,12 +1,14 @@
 """Views of config.toml, the default order, and the columns."""
 
 from datetime import UTC, timedelta, timezone
+from itertools import product
 
 import pytest
 from msgspec.structs import replace
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import dashboard, text_of, toasts
+from tests.support.cases import cases
 from tests.support.fake_engine import FakeEngine, account_states
 from tui.dashboard.app import Babeltop
 from tui.dashboard.board_model import BoardModel
@@ -65,13 +67,15 @@ def make_app(workspace: Workspace, engine: FakeEngine):
     return make
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_saved_views_have_counts_and_keys(make_app, size):
-    async with make_app().run_test(size=size) as pilot:
+async def test_saved_views_have_counts_and_keys(make_app):
+    async with make_app().run_test(size=SIZES[0]) as pilot:
         dash = dashboard(pilot)
         counts = dash.board.view_counts()
-        bar = text_of(pilot).splitlines()[1]
-        for number, (name, phases) in enumerate((("Failed", 3), ("HeyGen", None), ("Young", None)), 7):
+        for size, (number, name) in product(SIZES, enumerate(("Failed", "HeyGen", "Young"), 7)):
+            await pilot.press("1")
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            bar = text_of(pilot).splitlines()[1]
             assert f"{number} {name[:2]}" in bar
             assert f" {counts[name]}" in bar
             await pilot.press(str(number))
@@ -79,18 +83,23 @@ async def test_saved_views_have_counts_and_keys(make_app, size):
             assert dash.board.view == name
             assert len(dash.table.refs) == counts[name]
             assert f"{number} {name} {counts[name]}" in text_of(pilot).splitlines()[1]
-            if phases:
+            if name == "Failed":
                 states = [dash.board.states[ref] for ref in dash.table.refs]
                 assert {state.phase for state in states} <= {Phase.FAILED, Phase.TIMED_OUT, Phase.BLOCKED}
         await pilot.press("1")
         assert dash.board.view == View.ALL
 
 
-@pytest.mark.parametrize("width", range(100, 160, 3))
-async def test_no_view_is_cut_where_shorter_names_fit(make_app, width):
-    async with make_app().run_test(size=(width, 30)) as pilot:
-        assert "…" not in text_of(pilot).splitlines()[1]
-        assert text_of(pilot).splitlines()[1].split()[-2].startswith("F")
+async def test_no_view_is_cut_where_shorter_names_fit(make_app):
+    with cases() as case:
+        async with make_app().run_test(size=(100, 30)) as pilot:
+            for width in range(100, 160, 3):
+                with case(width):
+                    await pilot.resize_terminal(width, 30)
+                    await pilot.pause()
+                    bar = text_of(pilot).splitlines()[1]
+                    assert "…" not in bar
+                    assert bar.split()[-2].startswith("F")
 
 
 async def test_a_saved_view_has_its_own_sort_and_columns_until_it_is_left(make_app):
@@ -130,24 +139,25 @@ async def test_a_saved_view_follows_states_and_time(make_app, engine: FakeEngine
         assert dash.board.view_counts()["Young"] <= len(young)
 
 
-@pytest.mark.parametrize("size", SIZES)
-async def test_v_lists_all_views_with_counts_and_filters(make_app, size):
-    async with make_app().run_test(size=size) as pilot:
+async def test_v_lists_all_views_with_counts_and_filters(make_app):
+    async with make_app().run_test(size=SIZES[0]) as pilot:
         dash = dashboard(pilot)
-        await pilot.press("v")
-        await pilot.pause()
-        assert isinstance(pilot.app.screen, ViewsScreen)
-        shown = text_of(pilot)
-        assert "phase:failed|timed_out|blocked" in shown
-        assert "completed jobs" in shown
-        assert "archived jobs" in shown
-        await pilot.press("G", "enter")
-        await pilot.pause()
-        assert dash.board.view == "Fourth"
-        assert "No jobs in view Fourth" in text_of(pilot)
-        await pilot.press("v", "escape")
-        await pilot.pause()
-        assert dash.board.view == "Fourth"
+        for size in SIZES:
+            await pilot.resize_terminal(*size)
+            await pilot.press("1", "v")
+            await pilot.pause()
+            assert isinstance(pilot.app.screen, ViewsScreen)
+            shown = text_of(pilot)
+            assert "phase:failed|timed_out|blocked" in shown
+            assert "completed jobs" in shown
+            assert "archived jobs" in shown
+            await pilot.press("G", "enter")
+            await pilot.pause()
+            assert dash.board.view == "Fourth"
+            assert "No jobs in view Fourth" in text_of(pilot)
+            await pilot.press("v", "escape")
+            await pilot.pause()
+            assert dash.board.view == "Fourth"
 
 
 async def test_a_click_selects_a_saved_view(make_app):
@@ -223,11 +233,13 @@ async def test_one_column_stays(make_app):
         assert dashboard(pilot).board.columns == ("name",)
 
 
-@pytest.mark.parametrize("width", [160, 180, 200, 240])
-async def test_a_wide_terminal_keeps_progress_and_eta(make_app, width):
-    async with make_app().run_test(size=(width, 50)) as pilot:
-        assert [column.id for column in dashboard(pilot).table.columns] == list(DEFAULT_COLUMNS)
-        assert dashboard(pilot).detail.region.width >= 50
+async def test_a_wide_terminal_keeps_progress_and_eta(make_app):
+    async with make_app().run_test(size=(160, 50)) as pilot:
+        for width in (160, 180, 200, 240):
+            await pilot.resize_terminal(width, 50)
+            await pilot.pause()
+            assert [column.id for column in dashboard(pilot).table.columns] == list(DEFAULT_COLUMNS), width
+            assert dashboard(pilot).detail.region.width >= 50, width
 
 
 async def test_columns_of_the_settings_win_once_they_change(workspace: Workspace):

@@ -1,10 +1,12 @@
 """Why: what a job and its account are doing, why not yet, and what the operator can do."""
 
-import pytest
+from itertools import product
+
 from msgspec.structs import replace
 
 from tests.dashboard.conftest import NOW
 from tests.dashboard.test_dashboard import text_of
+from tests.support.cases import cases
 from tests.support.fake_engine import FakeEngine, account_states, update_of
 from tui.dashboard.app import Babeltop
 from tui.dashboard.dialogs.why import WhyScreen
@@ -29,34 +31,35 @@ async def show_why(app, engine, pilot, **more):
     return text_of(pilot)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
-@pytest.mark.parametrize(
-    ("more", "reason", "remedy"),
-    [
-        ({"health": Health.OK}, "nothing holds its polls back", ""),
-        (
-            {"health": Health.LIMITED, "message": "Retry-After of the service", "waits_until": NOW + 38},
-            "Retry-After of the service; goes on in 38s",
-            "set a lower rate_per_minute",
-        ),
-        ({"health": Health.REFUSED, "message": "KonPro rejected it"}, "stopped: KonPro rejected it", "r: retry"),
-        ({"health": Health.NO_KEY, "message": "KONPRO_API_KEY not set"}, "no API key: KONPRO_API_KEY", "r: retry"),
-        (
-            {"health": Health.OFFLINE, "message": "no route", "consecutive_failures": 2},
-            "not responding: no route; retried",
-            "babeltop doctor",
-        ),
-        ({"health": Health.OK, "is_spaced": True}, "sent one by one", "set a higher rate_per_minute"),
-    ],
+CAUSES = (
+    ({"health": Health.OK}, "nothing holds its polls back", ""),
+    (
+        {"health": Health.LIMITED, "message": "Retry-After of the service", "waits_until": NOW + 38},
+        "Retry-After of the service; goes on in 38s",
+        "set a lower rate_per_minute",
+    ),
+    ({"health": Health.REFUSED, "message": "KonPro rejected it"}, "stopped: KonPro rejected it", "r: retry"),
+    ({"health": Health.NO_KEY, "message": "KONPRO_API_KEY not set"}, "no API key: KONPRO_API_KEY", "r: retry"),
+    (
+        {"health": Health.OFFLINE, "message": "no route", "consecutive_failures": 2},
+        "not responding: no route; retried",
+        "babeltop doctor",
+    ),
+    ({"health": Health.OK, "is_spaced": True}, "sent one by one", "set a higher rate_per_minute"),
 )
-async def test_w_explains_what_holds_the_account_back_and_what_to_do(
-    app, engine: FakeEngine, size, more, reason, remedy
-):
-    async with app.run_test(size=size) as pilot:
-        shown = await show_why(app, engine, pilot, **more)
-        assert "Why: konpro" in shown
-        assert reason in shown
-        assert remedy in shown
+
+
+async def test_w_explains_what_holds_the_account_back_and_what_to_do(app: Babeltop, engine: FakeEngine):
+    with cases() as case:
+        async with app.run_test(size=(80, 24)) as pilot:
+            for size, (more, reason, remedy) in product([(80, 24), (120, 40)], CAUSES):
+                with case(more, size):
+                    await pilot.resize_terminal(*size)
+                    shown = await show_why(app, engine, pilot, **more)
+                    assert "Why: konpro" in shown
+                    assert reason in shown
+                    assert remedy in shown
+                await pilot.press("escape")
 
 
 async def test_w_shows_budget_jobs_and_the_next_poll(app: Babeltop, engine: FakeEngine):
