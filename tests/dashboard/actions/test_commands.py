@@ -7,6 +7,7 @@ import pytest
 from msgspec.structs import replace
 from textual.widgets import Input
 
+from tests.support.cases import cases
 from tests.support.fake_engine import FakeEngine
 from tui.commands import COMMANDS
 from tui.dashboard.actions.jobs import polling_duration
@@ -51,6 +52,21 @@ class Context(NamedTuple):
     @property
     def toasts(self) -> str:
         return " ".join(notification.message for notification in self.app._notifications)
+
+    def situation(self) -> tuple[object, ...]:
+        """What an operator sees of commands: screen, focus, row, query, marks, detail and looks."""
+        dashboard, board, table = self.dashboard, self.dashboard.board, self.dashboard.table
+        query = board.view, board.sort, board.descending, board.filter_text, frozenset(board.marks), board.zone
+        detail = dashboard.detail.tab, dashboard.detail.display, dashboard.detail.region, dashboard.detail._matches
+        looks = dashboard.classes, self.app.theme, table._name_offset, dashboard.held_updates, self.engine.paused
+        return self.screen, self.app.focused, self.cursor_row, query, detail, looks
+
+    def forget(self) -> None:
+        """Begin without results of earlier commands."""
+        self.app.clear_notifications()
+        self.app.copy_to_clipboard("")
+        for commands in (self.engine.refreshed, self.engine.renewed, self.engine.downloaded):
+            commands.clear()
 
 
 class Case(NamedTuple):
@@ -152,6 +168,32 @@ CASES = {
     "quit": Case((), lambda context: context.app.return_code == 0),
 }
 
+DIALOGS = ("help", "sort", "views", "columns", "accounts", "calendar", "fleet", "why", "journal", "add", "edit")
+BACK = {
+    **dict.fromkeys((*DIALOGS, "palette", "filter", "focus_next", "open"), ("escape",)),
+    **dict.fromkeys(("down", "up", "bottom", "half_down", "page_down"), ("g",)),
+    **dict.fromkeys(("top", "half_up", "page_up", "left", "back", "close", "interrupt", "tab_previous", "unmark"), ()),
+    **dict.fromkeys(("saved_view_1", "saved_view_2", "saved_view_3", "refresh", "refresh_all", "copy_id"), ()),
+    **dict.fromkeys((*(f"view_{view}" for view in View), "copy_link", "open_link", "renew", "download"), ("1", "g")),
+    "find_next": ("escape", "escape", "left_square_bracket", "left_square_bracket"),
+    "find_previous": ("escape", "escape", "left_square_bracket", "left_square_bracket"),
+    "right": ("h",),
+    "sort_reverse": ("S",),
+    "sort_left": ("less_than_sign",),
+    "sort_right": ("less_than_sign", "less_than_sign"),
+    "tab_next": ("left_square_bracket",),
+    "freeze": ("z",),
+    "time": ("t", "t"),
+    "preview": ("p",),
+    "detail_position": ("P",),
+    "mark": ("U", "g"),
+    "mark_all": ("U",),
+    "invert": ("U", "g"),
+    "pause": ("Z",),
+}
+"""Keys after which the dashboard is as before the command: these are tried one after the other in one dashboard."""
+KEYS = {command.id: command.keys[0] for command in COMMANDS}
+
 
 def test_every_command_has_a_case():
     assert CASES.keys() == {command.id for command in COMMANDS}
@@ -168,22 +210,33 @@ async def test_every_key_is_bound_to_its_command_and_the_table_takes_none(app: B
         assert app.screen.active_bindings["r"].binding.action == "run_command('refresh')"  # once the focus lets it by
 
 
-@pytest.mark.parametrize(("command", "key"), [(command.id, command.keys[0]) for command in COMMANDS])
-async def test_each_command_has_its_effect(app: Babeltop, engine: FakeEngine, monkeypatch, command, key):
+@pytest.mark.parametrize(
+    "commands",
+    [list(BACK), *([each] for each in CASES if each not in BACK)],
+    ids=lambda each: each[0] if len(each) == 1 else "others",
+)
+async def test_each_command_has_its_effect(app: Babeltop, engine: FakeEngine, monkeypatch, commands):
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
-    case = CASES[command]
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.pause()
-        dash = app.screen
-        assert isinstance(dash, Dashboard)
-        context = Context(app, dash, engine)
-        for earlier in case.before:
-            await pilot.press(earlier)
+    with cases() as case:
+        async with app.run_test(size=(120, 40)) as pilot:
             await pilot.pause()
-        await pilot.press(key)
-        await pilot.pause()
-        assert case.holds(context), context.toasts
+            dash = app.screen
+            assert isinstance(dash, Dashboard)
+            context = Context(app, dash, engine)
+            before = context.situation()
+            for command in commands:
+                context.forget()
+                with case(command):
+                    for key in (*CASES[command].before, KEYS[command]):
+                        await pilot.press(key)
+                        await pilot.pause()
+                    assert CASES[command].holds(context), context.toasts
+                for key in BACK.get(command, ()):
+                    await pilot.press(key)
+                    await pilot.pause()
+                with case(f"after {command}"):
+                    assert command not in BACK or context.situation() == before
 
 
 # The dialogs, by keyboard alone.
