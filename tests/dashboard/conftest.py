@@ -15,6 +15,7 @@ os.environ["TEXTUAL_ANIMATIONS"] = "none"  # read when textual is imported
 import pytest
 from msgspec.structs import replace
 from textual.css.stylesheet import Stylesheet
+from textual.pilot import Pilot
 
 from tests.support.fake_engine import FakeEngine, account_states
 from tests.support.virtual_time import VirtualLoop
@@ -63,7 +64,7 @@ def shared_css() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Textual's timers follow the loop's clock, and its pilot not wait for an idle processor."""
+    """Let Textual's timers follow the loop's clock, and its pilot wait for the loop alone."""
 
     def loop_time() -> float:
         """Return the loop's time; 0, where every loop starts, without one."""
@@ -72,6 +73,12 @@ def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         except RuntimeError:
             return 0.0
 
+    async def until_nothing_is_ready(pilot: Pilot[Any]) -> bool:
+        """Wait until the clock moves, in place of a message to each widget and its response."""
+        await asyncio.sleep(1e-6)
+        return True
+
+    monkeypatch.setattr(Pilot, "_wait_for_screen", until_nothing_is_ready)
     monkeypatch.setattr("textual._time.get_time", loop_time)
     monkeypatch.setattr("textual._wait.process_time", lambda: 0.0)
 

@@ -1,6 +1,7 @@
 """Hostile texts, and a service that returns one in every field."""
 
 import json
+from functools import cache
 from typing import Any
 
 HOSTILE_TEXTS: dict[str, str] = {
@@ -23,7 +24,7 @@ HOSTILE_TEXTS: dict[str, str] = {
     "nulls": "\0\x08\x7f\x1a\x04P\x0eW",
     "surrogate": "\ud800 \udfff",
     "a-megabyte": "A" * 900_000,
-    "a-wide-megabyte": "漢" * 200_000,
+    "a-wide-megabyte": "漢" * 150_000,  # 900,000 bytes in JSON
     "families": "👨‍👩‍👧‍👦" * 10_000,
     "formula": '=cmd|"/C calc"!A1',
     "path": "../../../etc/passwd",
@@ -31,6 +32,9 @@ HOSTILE_TEXTS: dict[str, str] = {
     "shell": "$(touch PWNED); `touch PWNED`; ' \" \\",
 }
 """Texts by name. Those for file system, shell and spreadsheet must be kept as they are and have no effect."""
+
+LONG = 6000
+"""Characters of a text from which on a response has it in one field: a body has at most 1 MiB."""
 
 FORBIDDEN_BYTES = (
     b"\x1b]0;",
@@ -80,19 +84,26 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
-    name, _, outcome = scope["path"].rpartition("/")[2].rpartition(".")
+    status, headers, body = response(scope["path"])
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@cache
+def response(path: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
+    """Status, headers and body."""
+    name, _, outcome = path.rpartition("/")[2].rpartition(".")
     text = HOSTILE_TEXTS.get(name, "fine")
-    fields = dict.fromkeys(("title", "language", "message", "request", "text", "more"), text)
+    keys = ("text", "more") if path.startswith("/results") else ("title", "language", "message", "request")
+    fields = dict.fromkeys(keys[:1] if len(text) > LONG else keys, text)
     status_text = {"ran": "pending", "done": "good", "failed": "bad"}.get(outcome, text)
     report = {
         **fields,
-        "word": status_text,
-        "progress": text,
+        "word": status_text[:LONG],
+        "progress": text[:LONG],
         "run": f"{name}.done",
         "url": f"https://cdn.test/{text[:2000]}",
     }
     status = 500 if outcome == "500" else 200
     header = text[:3000].encode("utf-8", "replace").translate(None, bytes(range(32)) + b"\x7f").strip()
-    headers = [(b"x-request-id", header)]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": json.dumps(report).encode()})
+    return status, [(b"x-request-id", header)], json.dumps(report).encode()

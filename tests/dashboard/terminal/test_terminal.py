@@ -95,7 +95,7 @@ def test_an_interrupt_while_the_program_quits_changes_nothing(folders: Path):
     assert list(folders.iterdir()) == []
 
 
-def test_a_suspended_program_returns_the_terminal_and_redraws_all_of_it_when_resumed(folders: Path):
+def test_a_suspended_program_returns_the_terminal_redraws_all_of_it_and_ends_by_a_signal_when_resumed(folders: Path):
     with Terminal(DEMO) as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(rows)
@@ -116,8 +116,10 @@ def test_a_suspended_program_returns_the_terminal_and_redraws_all_of_it_when_res
         terminal.type("z")
         shown = terminal.text
         assert terminal.wait_for(lambda text: text != shown)
-        terminal.type(QUIT)
-        assert terminal.wait_for_exit() == 0
+        os.kill(terminal.pid, signal.SIGTSTP)
+        assert terminal.wait_for(lambda _: terminal.is_stopped())
+        os.kill(terminal.pid, signal.SIGTERM)
+        assert terminal.send_signal(signal.SIGCONT) == 130, "a signal while it was suspended ends it when resumed"
         assert termios.tcgetattr(terminal.fd) == before
         assert terminal.modes() == set()
 
@@ -161,18 +163,6 @@ def test_sigcont_during_the_exit_does_not_take_the_terminal_again(folders: Path)
 
         terminal.wait_for(ends)
         assert terminal.wait_for_exit() == 0
-        assert termios.tcgetattr(terminal.fd) == before
-        assert terminal.modes() == set()
-
-
-def test_a_signal_during_suspend_ends_the_program_when_resumed(folders: Path):
-    with Terminal(DEMO) as terminal:
-        before = termios.tcgetattr(terminal.fd)
-        assert terminal.wait_for(rows)
-        os.kill(terminal.pid, signal.SIGTSTP)
-        assert terminal.wait_for(lambda _: terminal.is_stopped())
-        os.kill(terminal.pid, signal.SIGTERM)
-        assert terminal.send_signal(signal.SIGCONT) == 130
         assert termios.tcgetattr(terminal.fd) == before
         assert terminal.modes() == set()
 
