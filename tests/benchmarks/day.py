@@ -57,7 +57,7 @@ class DayDashboard:
 
     def _take(self) -> None:
         self.board.apply_update(self.outbox.take())
-        self.board.visible_refs()
+        self.board.visible_rows()
 
 
 async def measure_growth(folder: Path) -> tuple[float, int]:

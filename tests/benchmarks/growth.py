@@ -50,12 +50,12 @@ def poll_cost(count: int) -> float:
     states = list(mixed_states(now, count))
     board = BoardModel(EvaluationContext(now=now), lambda: now)
     board.apply_update(Update(states={each.job.ref: each for each in states}, order=tuple(e.job.ref for e in states)))
-    board.visible_refs()
+    board.visible_rows()
     durations: list[float] = []
     for _, state in zip(range(POLLS), endless_updates(states, Random(7)), strict=False):
         began = time.thread_time()
         board.apply_update(Update(states={state.job.ref: state}))
-        board.visible_refs()
+        board.visible_rows()
         durations.append(1000 * (time.thread_time() - began))
     return median(durations)
 

@@ -139,7 +139,7 @@ class HeadlessDashboard:
 
     def take(self) -> None:
         self.board.apply_update(self.outbox.take())
-        self.board.visible_refs()
+        self.board.visible_rows()
 
 
 class DaysProof(NamedTuple):

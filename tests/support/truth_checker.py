@@ -150,7 +150,7 @@ class ConsoleChecker:
                 stale.add(ref)
         for ref in stale:
             self._paint(ref, face)
-        self.board.visible_refs()
+        self.board.visible_rows()
         soonest = self._row_timers[0][0] - now if self._row_timers else ENGINE_TIMEOUT
         if self._timer is not None:
             self._timer.cancel()

@@ -1,13 +1,13 @@
 """Board model: the job states of the front end, with view, filter, sort and marks. Drawing: `widgets`."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from tui.dashboard.row_index import RowIndex
+from tui.dashboard.row_index import Row, RowIndex
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
@@ -159,14 +159,22 @@ class BoardModel:
         """Whether to draw ASCII characters only."""
         return self._glyphs.ascii_only
 
-    def visible_refs(self) -> list[Ref]:
-        """Return the jobs of the table in order; the same list until it changes."""
+    def visible_rows(self) -> list[Row]:
+        """Return the rows of the table in order; the same list until it changes."""
         self._row_index.advance_time(self.context)
-        return self._row_index.refs
+        return self._row_index.rows
+
+    def visible_refs(self) -> list[Ref]:
+        """Return the jobs of the table in order."""
+        return [row.ref for row in self.visible_rows()]
 
     def is_visible(self, ref: Ref) -> bool:
         """Return whether the table shows the job."""
         return self._row_index.is_visible(ref)
+
+    def first_visible(self, rows: Iterable[Row]) -> Row | None:
+        """Return the first of these rows that the table shows; None: it shows none."""
+        return self._row_index.first_visible(rows)
 
     def hidden_marks(self) -> int:
         """Return how many marked jobs the table does not show."""
@@ -221,7 +229,7 @@ class BoardModel:
         from tui.presentation.filters import grammar  # at the first filter, not at the start
 
         parsed = grammar.parse(text, self.vocabulary)
-        if not parsed.error or not self.visible_refs():
+        if not parsed.error or not self.visible_rows():
             self.filter_text = text if parsed.filter.groups else ""
             self._filter = parsed.filter if parsed.filter.groups else None
             self.highlights = parsed.filter.highlights()

@@ -19,6 +19,7 @@ from textual.widgets import Input, Static
 
 from tui.commands import Command, key_label
 from tui.dashboard.board_model import PAUSED, BoardModel
+from tui.dashboard.row_index import Row
 from tui.dashboard.startup import OnboardingInfo, UiPreferences
 from tui.dashboard.terminal.key_bindings import bind_commands
 from tui.dashboard.widgets.bars import FooterBar, TopBar, ViewBar
@@ -117,7 +118,7 @@ class Dashboard(Screen[None]):
         self.undo_stack = deque[Operation](maxlen=UNDO_LIMIT)
         """Operations that take back the changes of the watchlist, the last one last."""
         self._top_bar = TopBar(board, self.zone, role)
-        self._view_bar = ViewBar(board, lambda: len(self.table.refs))
+        self._view_bar = ViewBar(board, lambda: len(self.table.rows))
         self._footer = FooterBar(list(self.commands.values()))
         self._no_matches = Static(id="no-matches", markup=False)
         self._banner = Static(id="banner", markup=False)
@@ -226,29 +227,29 @@ class Dashboard(Screen[None]):
 
     def update_rows(self) -> None:
         """Show the jobs that match view and filter."""
-        refs = self.board.visible_refs()
+        rows = self.board.visible_rows()
         self.set_class(not self.board.states, "-no-jobs")
         if not self.board.states and self._onboarding is not None:
             from tui.dashboard.widgets.welcome import Welcome  # mounted for an empty watchlist only
 
             self._body.mount(Welcome(self._onboarding), before=0)
             self._onboarding = None
-        has_no_matches = bool(self.board.states) and not refs
+        has_no_matches = bool(self.board.states) and not rows
         if has_no_matches is self.table.display:  # a class of the screen would have everything styled again
             self._no_matches.display, self.table.display = has_no_matches, not has_no_matches
         if has_no_matches:
-            self._no_matches.update(self._no_matches_text())
-        self.table.show_jobs(refs)
-        self._remember_first_rows(refs)
+            self._no_matches.update(self._no_matches_text(), layout=False)  # it has a place of its own
+        self.table.show_rows(rows)
+        self._remember_first_rows(rows)
         self.tick()
 
-    def _remember_first_rows(self, refs: Sequence[Ref]) -> None:
+    def _remember_first_rows(self, rows: Sequence[Row]) -> None:
         """Store the first rows for the first frame of the next start, now and then."""
         is_own = not self.board.is_partial and not self.board.shows_team
         is_long = len(self.board.states) > HEAD_JOBS and is_own and not self.board.filter_text
         if not is_long or monotonic() - self._first_rows_stored_at < FIRST_ROWS_INTERVAL:
             return
-        first = refs[:HEAD_JOBS]
+        first = [row.ref for row in rows[:HEAD_JOBS]]
         if first != self._first_rows:
             self._first_rows, self._first_rows_stored_at = first, monotonic()
             self._store_first_rows(self._preferences, first)
@@ -264,7 +265,7 @@ class Dashboard(Screen[None]):
 
     def tick(self) -> None:
         """Repaint what differs from the screen, and schedule the next tick for when something will."""
-        if self.held_updates is None and self.board.visible_refs() is not self.table.refs:
+        if self.held_updates is None and self.board.visible_rows() is not self.table.rows:
             self.update_rows()  # which calls this method
             return
         unchanged_for = min(ENGINE_TIMEOUT, self._top_bar.unchanged_for())

@@ -58,7 +58,7 @@ def bottom(dashboard: "Dashboard") -> None:
     if detail_text is not None:
         detail_text.scroll_end(animate=False)
     else:
-        dashboard.table.move_to(len(dashboard.table.refs) - 1)
+        dashboard.table.move_to(len(dashboard.table.rows) - 1)
 
 
 def right(dashboard: "Dashboard") -> None:

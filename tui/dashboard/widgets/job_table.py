@@ -19,6 +19,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.dashboard.board_model import BoardModel
+from tui.dashboard.row_index import Row
 from tui.dashboard.widgets.messages import RefreshDue
 from tui.dashboard.widgets.segments import (
     AMBIGUOUS_WIDTH_START,
@@ -56,7 +57,7 @@ class PaintedRow(NamedTuple):
 
 
 class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
-    """Table of jobs. `show_jobs` sets its rows; `tick` repaints those that have changed."""
+    """Table of jobs. `show_rows` sets its rows; `tick` repaints those that have changed."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {"table--cursor"}
     ALLOW_SELECT = False
@@ -79,9 +80,9 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, board: BoardModel) -> None:
         super().__init__()
         self._board = board
-        self._refs: list[Ref] = []
+        self._rows: list[Row] = []
         self._cursor_row = 0
-        self._cursor: Ref | None = None
+        self._cursor: Row | None = None
         self._columns: tuple[Column, ...] = ()
         self._chosen = board.columns
         """Columns of the board when they were last fitted to the width."""
@@ -105,7 +106,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     @property
     def cursor(self) -> Ref | None:
         """The job under the cursor; None: the table is empty."""
-        return self._cursor
+        return self._cursor.ref if self._cursor is not None else None
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -113,20 +114,25 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         return self._columns
 
     @property
+    def rows(self) -> list[Row]:
+        """The rows of the table, in order."""
+        return self._rows
+
+    @property
     def refs(self) -> list[Ref]:
         """The jobs of the table, in order."""
-        return self._refs
+        return [row.ref for row in self._rows]
 
     # What is shown.
 
-    def show_jobs(self, refs: list[Ref]) -> None:
-        """Show these jobs. The cursor stays on its job and line; if the job is gone, on its neighbour."""
+    def show_rows(self, rows: list[Row]) -> None:
+        """Show these rows. The cursor stays on its job and line; if the job is gone, on its neighbour."""
         line = self._cursor_row - self.scroll_offset.y
-        changed, before = refs != self._refs, self._refs
-        self._refs = refs
+        changed, before = rows != self._rows, self._rows
+        self._rows = rows
         if changed:
-            self._cursor_row = self._nearest_row(refs, before)
-            self.virtual_size = Size(self.size.width, len(refs))
+            self._cursor_row = self._nearest_row(rows, before)
+            self.virtual_size = Size(self.size.width, len(rows))
             self.scroll_to(y=max(0, self._cursor_row - line), animate=False, force=True, immediate=True)
             self.refresh()
         if self._chosen != self._board.columns:
@@ -138,21 +144,21 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._update_cursor()
         self.tick()
 
-    def _nearest_row(self, refs: list[Ref], previous_refs: list[Ref]) -> int:
+    def _nearest_row(self, rows: list[Row], previous: list[Row]) -> int:
         """Return the cursor's new row: of its job, else of the nearest job below that is still there, else above."""
-        if self._cursor is None:
+        if self._cursor is None or not rows:
             return 0
-        below, above = islice(previous_refs, self._cursor_row, None), reversed(previous_refs[: self._cursor_row])
-        nearest = next((ref for ref in chain([self._cursor], below, above) if self._board.is_visible(ref)), None)
-        return refs.index(nearest) if nearest is not None else 0
+        below, above = islice(previous, self._cursor_row, None), reversed(previous[: self._cursor_row])
+        nearest = self._board.first_visible(chain([self._cursor], below, above))
+        return rows.index(nearest) if nearest is not None else 0
 
     def _update_cursor(self) -> None:
         """Post `CursorMoved` if the cursor is on another job."""
-        self._cursor_row = max(0, min(self._cursor_row, len(self._refs) - 1))
-        cursor = self._refs[self._cursor_row] if self._refs else None
-        if cursor != self._cursor:
+        self._cursor_row = max(0, min(self._cursor_row, len(self._rows) - 1))
+        cursor = self._rows[self._cursor_row] if self._rows else None
+        if cursor is not self._cursor:
             self._cursor = cursor
-            self.post_message(self.CursorMoved(cursor))
+            self.post_message(self.CursorMoved(self.cursor))
 
     def tick(self) -> float:
         """Repaint the visible rows whose content has changed. Returns the instant of the next change."""
@@ -160,13 +166,11 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
         now, soonest = self._options.context.now, inf
         same = before[1:] == self._options[1:] and now >= before.context.now
         top, (width, height), stale = self.scroll_offset.y, self.size, list[Region]()
-        for y, ref in enumerate(self._refs[top : top + height]):
-            painted, state = self._painted_rows.get(y), self._board.states.get(ref)
-            if state is None:
-                continue
+        for y, row in enumerate(self._rows[top : top + height]):
+            painted, state = self._painted_rows.get(y), row.state
             if not (same and painted is not None and self._is_current(painted, state, now)):
                 fresh = self._format_row(state)
-                if painted is None or painted.state.job.ref != ref or painted.content != fresh.content:
+                if painted is None or painted.state.job.ref != row.ref or painted.content != fresh.content:
                     stale.append(Region(0, y, width, 1))
                 else:
                     fresh = fresh._replace(content=painted.content)
@@ -202,7 +206,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the rows' strips. Without borders and the like of Textual's own rendering it takes half the time."""
         room, self._top_row = self.content_region, self.scroll_offset.y
-        self._thumb_lines = scrollbar_thumb(room.height, self._top_row, len(self._refs))
+        self._thumb_lines = scrollbar_thumb(room.height, self._top_row, len(self._rows))
         filters = self.get_line_filters()
         if room != self._painted_region or filters != self._line_filters:
             self._painted_region, self._line_filters = room, filters
@@ -222,11 +226,10 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _content_at(self, y: int) -> RowContent | None:
         """Return the content of a line of the screen; None below the last row."""
         row = self._top_row + y
-        state = self._board.states.get(self._refs[row]) if row < len(self._refs) else None
-        if state is None:
+        if row >= len(self._rows):
             self._painted_rows.pop(y, None)
             return None
-        painted = self._painted_rows.get(y)
+        painted, state = self._painted_rows.get(y), self._rows[row].state
         if painted is None or not self._is_current(painted, state, self._options.context.now):
             painted = self._painted_rows[y] = self._format_row(state)
             if painted.next_change_at < self._next_tick_at:  # it has become visible
@@ -288,7 +291,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_resize(self) -> None:
         """Keep the cursor visible."""
-        self.virtual_size = Size(self.size.width, len(self._refs))
+        self.virtual_size = Size(self.size.width, len(self._rows))
         self.call_after_refresh(self._scroll_to_cursor)
 
     def on_columns_change(self) -> None:
@@ -332,8 +335,9 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def move_to_job(self, ref: Ref) -> None:
         """Move the cursor to a job, if it is in the table."""
-        if ref in self._refs:
-            self.move_to(self._refs.index(ref))
+        refs = self.refs
+        if ref in refs:
+            self.move_to(refs.index(ref))
 
     def move_by_pages(self, pages: float) -> None:
         """Move the cursor by so many pages."""
@@ -355,10 +359,10 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the clicked row; open the job on a double click."""
         row = self.scroll_offset.y + event.y
-        if row < len(self._refs):
+        if row < len(self._rows):
             self.move_to(row)
-            if event.chain == 2 and self._cursor is not None:
-                self.post_message(self.JobOpened(self._cursor))
+            if event.chain == 2 and self.cursor is not None:
+                self.post_message(self.JobOpened(self.cursor))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         """Scroll; the cursor stays on its job."""
