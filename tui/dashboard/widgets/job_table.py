@@ -258,7 +258,7 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             text, is_ambiguous = fit_cell(whole_text, column.width, column.align_right, ellipsis, left)
             style = self._style_of(tone, is_cursor=is_cursor)
             pattern = self._highlights.get(column.id, self._highlights.get("")) if self._highlights else None
-            if pattern is None:
+            if pattern is None or pattern.search(text) is None:  # most cells: a tenth of the time of their parts
                 yield text, style, is_ambiguous
             else:
                 match_style = self._style_of(tone, is_cursor=is_cursor, is_match=True)
