@@ -11,7 +11,6 @@ BabeltopError
      · UnwritableJournalError
      · RefusedJournalError
      · TeamDatabaseError (storage.team.connection)
-       · LeaseLostError
    · OutdatedProgramError (storage.journal.database)
    · WatchlistError (storage.watchlist.content)
  · SecretError (storage.config.secrets)

@@ -34,15 +34,15 @@ time.time = lambda: _true_time() + _offset
 """`sitecustomize` of each process: the wall clock, which the program reads by `time.time`, is off by some seconds."""
 AUDIT = """
 CREATE SCHEMA audit;
-CREATE TABLE audit.lease (seq bigint GENERATED ALWAYS AS IDENTITY, at float8, name text, former text,
-  former_expires_at float8, holder text, epoch bigint, pid int);
+CREATE TABLE audit.lease (seq bigint GENERATED ALWAYS AS IDENTITY, at float8, account text, former text,
+  former_expires_at float8, holder text, epoch bigint);
 CREATE TABLE audit.write (seq bigint GENERATED ALWAYS AS IDENTITY, account text, job_id text, writer text, holder text,
   change_count int, last_update_at float8);
 CREATE FUNCTION audit.note_lease() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN
   IF (NEW.holder, NEW.epoch) IS DISTINCT FROM (OLD.holder, OLD.epoch) THEN
-    INSERT INTO audit.lease (at, name, former, former_expires_at, holder, epoch, pid)
-      VALUES (extract(epoch FROM clock_timestamp()), NEW.name, OLD.holder, extract(epoch FROM OLD.expires_at),
-        NEW.holder, NEW.epoch, NEW.pid);
+    INSERT INTO audit.lease (at, account, former, former_expires_at, holder, epoch)
+      VALUES (extract(epoch FROM clock_timestamp()), NEW.account, OLD.holder, extract(epoch FROM OLD.expires_at),
+        NEW.holder, NEW.epoch);
   END IF;
   RETURN NULL;
 END $$;
@@ -51,13 +51,14 @@ CREATE FUNCTION audit.note_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEF
     RETURN NULL;  -- no batch: the time at which the job was listed
   END IF;
   INSERT INTO audit.write (account, job_id, writer, holder, change_count, last_update_at)
-    SELECT NEW.account, NEW.job_id, NEW.writer, holder, NEW.change_count, NEW.last_update_at FROM babeltop.lease;
+    SELECT NEW.account, NEW.job_id, NEW.writer, holder, NEW.change_count, NEW.last_update_at FROM babeltop.lease
+      WHERE account = NEW.account;
   RETURN NULL;
 END $$;
 CREATE TRIGGER note AFTER UPDATE ON babeltop.lease FOR EACH ROW EXECUTE FUNCTION audit.note_lease();
 CREATE TRIGGER note AFTER INSERT OR UPDATE ON babeltop.job FOR EACH ROW EXECUTE FUNCTION audit.note_write();
 """
-"""Tables that note each holder of the lease, and each accepted write with the holder at that moment."""
+"""Tables that note each holder of a lease, and each accepted write with the account's holder at that moment."""
 
 
 class RecordedRequest(NamedTuple):
@@ -224,8 +225,9 @@ class TeamProcesses:
             return cursor.fetchall() if cursor.description else []
 
     def holders(self) -> dict[str, int]:
-        """Return the process ids of the live leases' holders, by the lease's name."""
-        return dict(self.rows("SELECT name, pid FROM babeltop.lease WHERE expires_at > clock_timestamp()"))
+        """Return the process ids of the live leases' holders, by account."""
+        query = "SELECT account, pid FROM babeltop.lease JOIN babeltop.worker ON incarnation = holder"
+        return dict(self.rows(f"{query} WHERE expires_at > clock_timestamp() ORDER BY account"))
 
     def revoke_leases(self) -> None:
         """Let the leases expire while their holders rely on them, as a step of the server's clock does."""

@@ -177,6 +177,8 @@ class Pause(Struct, frozen=True):
     """Pause (or with `paused` False resume) scheduled polls; user-requested polls continue."""
 
     paused: bool
+    account: str = ""
+    """Account whose polls are meant; "" for all."""
 
 
 class SaveUiState(Struct, frozen=True):
@@ -254,7 +256,8 @@ class RoleChanged(Struct, frozen=True):
     """Event: the console has another role."""
 
     role: str
-    """"polling", "paused", "following PID n", or "following PID n, paused"; of a viewer, "viewing HOST"."""
+    """"polling", "paused", "following PID n", or "following PID n, paused"; of a viewer, "viewing HOST". In a team with
+    several leaders: "following 2 workers"."""
     shows_team: bool = False
     """The board has the jobs of all watchlists of the team."""
 

@@ -10,6 +10,7 @@ from typing import Any
 from tui.domain.fleet import FleetReport
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDED, Ref
+from tui.domain.team import EVERY_ACCOUNT, NO_ACCOUNT, AccountSet
 from tui.engine.accounts.account import AccountRuntime, PollResponse
 from tui.engine.accounts.api_migration import MigrationStep
 from tui.engine.accounts.auto_discovery import AutoDiscovery
@@ -34,7 +35,7 @@ from tui.engine.api import (
 from tui.engine.clock import SUSPEND_GAP
 from tui.engine.command_handler import CommandHandler
 from tui.engine.consoles.leader_election import ConsoleRole, LeaderElection
-from tui.engine.consoles.team import VIEWER_REFUSAL, TeamMember
+from tui.engine.consoles.team import NO_KEY, VIEWER_REFUSAL, TeamMember
 from tui.engine.consoles.watchlist_watcher import WatchlistWatcher
 from tui.engine.context import EngineContext
 from tui.engine.downloads.job import JobDownloader
@@ -52,6 +53,7 @@ from tui.engine.polling.poller import Poller
 from tui.engine.polling.user_poll import UserPoll
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.journal.database import JournalError
+from tui.storage.protocols import Candidacy
 from tui.storage.watchlist.operations import Operation
 from tui.storage.workspace import Workspace
 
@@ -192,7 +194,7 @@ class Engine:
             self._job_store,
             self._pollers,
             self._command_handler.perform,
-            lambda: self._is_polling and not self._is_partial,
+            lambda account: self._is_polling(account) and not self._is_partial,
         )
         self.job_history: Callable[[Ref], Awaitable[JobHistory]] = self._command_handler.job_history
         """Returns the journal records of one job; empty if the journal can't be read."""
@@ -200,8 +202,8 @@ class Engine:
         """Returns the last phase changes of all jobs, at most so many, newest first."""
         self.fleet: Callable[[tzinfo], Awaitable[FleetReport]] = self._command_handler.fleet
         """Returns the summary of all accounts, with the days of a time zone; empty if the journal can't be read."""
-        self._role = ConsoleRole(is_leader=not self._follows_always)
-        self._paused = False
+        self._role = ConsoleRole(NO_ACCOUNT if self._follows_always else EVERY_ACCOUNT)
+        self._paused: AccountSet = NO_ACCOUNT
         self._shown_notice_count = 0
         self.tick_count = 0
         """Ticks so far: a watchdog sees that the engine goes on."""
@@ -233,9 +235,9 @@ class Engine:
         await self._load_refused_successors()
         await self._watchlist_watcher.open(tolerate_errors=tolerate_errors)
         if not is_reached:
-            self._job_store.mark_all_stale()  # rows of the local journal, however new
+            self._job_store.mark_stale(EVERY_ACCOUNT)  # rows of the local journal, however new
         if self._team is not None:
-            await self._team.check(is_leader=False)
+            await self._team.check(())
         self._publish_accounts()
 
     async def _begin_in_team(self, *, tolerate_errors: bool) -> bool:
@@ -273,7 +275,7 @@ class Engine:
             await self._update_role()
             self._publish_role()
             self._publish_accounts()
-            await self._write_heartbeat()
+            await self._write_heartbeats()
             async with asyncio.TaskGroup() as tasks:
                 for poller in self._pollers.values():
                     tasks.create_task(poller.run())
@@ -299,7 +301,7 @@ class Engine:
         if (
             poller is not None
             and at is not None
-            and (self._is_polling or (at == POLL_IMMEDIATELY and not self._follows_always))
+            and (self._is_polling(ref.account) or (at == POLL_IMMEDIATELY and self._may_poll(ref.account)))
         ):
             poller.add(ref, at)
         elif poller is not None:
@@ -309,17 +311,23 @@ class Engine:
     def _is_viewer(self) -> bool:
         return self._team is not None and self._team.is_viewer
 
-    @property
-    def _is_polling(self) -> bool:
-        return self._role.is_leader and not self._paused
+    def _is_polling(self, account: str) -> bool:
+        """Return whether this engine sends the scheduled polls of an account."""
+        return account in self._role.polled and account not in self._paused
 
-    def _is_leader(self) -> bool:
-        """Return whether this engine performs the automatic actions of the whole watchlist."""
-        return self._role.is_leader and not self._is_partial
+    def _may_poll(self, account: str) -> bool:
+        """Return whether this engine may send requests of an account at all: in a team, only its leader does."""
+        return self._team is None or account in self._role.polled
 
-    def _empty_queues(self) -> None:
+    def _is_leader(self, account: str) -> bool:
+        """Return whether this engine performs the automatic actions of all jobs of an account."""
+        return account in self._role.polled and not self._is_partial
+
+    def _update_all_queues(self) -> None:
+        """Remove the polls that are not sent any more."""
         for ref in self.states:
-            self._update_queues(ref, None)
+            if not self._is_polling(ref.account):
+                self._update_queues(ref, None)
 
     # Ticks.
 
@@ -336,43 +344,64 @@ class Engine:
             await self._update_role()
             await self._watchlist_watcher.check()
             if self._team is not None:
-                await self._team.check(is_leader=self._role.is_leader)
+                await self._team.check([name for name in self._accounts if name in self._role.polled])
             for name in self._workspace.keys.forget_changed():
                 self._reload_key(name)
             await self._merge_journal_changes()
             self._journal_fallback.check()
-            if not self._follows_always:
-                for runtime in self._accounts.values():
+            for name, runtime in self._accounts.items():
+                if self._may_poll(name):
                     await runtime.limits.refresh(self._context.now())
             self._publish_accounts()
-            await self._write_heartbeat()
+            await self._write_heartbeats()
             await self._alert_monitor.tick()
             if self._role.is_leader:
                 await self._journal_pruner.run_if_due(self.states)
             self.tick_count += 1
 
     async def _update_role(self) -> None:
-        """Take over from or yield to another console, and show the leader's state while following."""
-        before, role = self._role, await self._leader_election.update()
+        """Take over from or yield to other processes, and show the state of the accounts that they poll."""
+        before, role = self._role, await self._leader_election.update(self._candidacy())
         self._role = role = role._replace(is_viewer=self._is_viewer)
-        self._job_store.set_problem("lease", role.problem)
+        self._job_store.set_problem("lease", role.problem or self._describe_silence(role))
+        if role.polled != before.polled:
+            await self._on_polled_changed(before.polled)
         if role.text != before.text:
             self._publish_role()
-        if role.is_leader and not before.is_leader:
-            if self._team is not None:  # another computer may have written since the last tick
-                await self._merge_journal_changes()
-            self._job_store.take_over()
-        elif before.is_leader and not role.is_leader:
-            self._empty_queues()
-        if role.is_silent:
-            self._job_store.mark_all_stale()
+        if role.silent:
+            self._job_store.mark_stale(role.silent)
         for account in role.accounts:
             self._publish_account_state(account)
 
-    async def _write_heartbeat(self) -> None:
-        """Show the other consoles what this one publishes, if it is the leader."""
+    async def _on_polled_changed(self, before: AccountSet) -> None:
+        """Take over the accounts that this engine polls from now on, and leave the others to their leaders."""
+        polled = self._role.polled
+        if self._team is not None:  # another computer may have written since the last tick
+            await self._merge_journal_changes()
+            gained = frozenset(name for name in self._accounts if name in polled and name not in before)
+            paused = frozenset(name for name in self._accounts if name in self._paused and name in polled)
+            self._paused = paused | frozenset(name for name in gained if name in self._role.paused)
+        self._job_store.take_over(lambda account: account in polled and account not in before)
+        for ref in self.states:
+            if ref.account in before and ref.account not in polled:
+                self._update_queues(ref, None)
+
+    def _candidacy(self) -> Candidacy:
+        """Return what this engine can poll."""
+        with_key = {name: runtime for name, runtime in self._accounts.items() if runtime.key_fault is None}
+        refused = frozenset(name for name, runtime in with_key.items() if runtime.limits.is_stopped)
+        return Candidacy(frozenset(with_key) - refused, refused, self._team_hooks.digests if self._team_hooks else ())
+
+    def _describe_silence(self, role: ConsoleRole) -> str:
+        """Return which accounts with active jobs no process polls, and which this one may not; "" without any."""
+        problems = list(self._storage.lease.problems)
+        unpolled = [name for name in self._job_store.active_accounts() if name in role.silent] if role.silent else []
+        return "; ".join([*problems, *map(NO_KEY.format, sorted(unpolled))])
+
+    async def _write_heartbeats(self) -> None:
+        """Show the other consoles what this one publishes of the accounts that it polls."""
         if self._role.is_leader:
-            await self._leader_election.write_heartbeat(self._published_accounts.values(), is_paused=self._paused)
+            await self._leader_election.write_heartbeats(self._published_accounts.values(), self._paused)
 
     def _publish_role(self) -> None:
         text = "paused" if self._paused and self._role.is_leader else self._role.text
@@ -410,7 +439,9 @@ class Engine:
             return
         self._job_store.set_problem("news", "")
         for ref, state in external_states.items():
-            self._job_store.merge_external(state, recorded.get(ref, ()), is_follower=not self._role.is_leader)
+            self._job_store.merge_external(
+                state, recorded.get(ref, ()), is_follower=ref.account not in self._role.polled
+            )
         for ref, stored in replaced_states.items():
             self._job_store.replace_state(ref, stored)
         notices = self._storage.journal.notices
@@ -466,8 +497,9 @@ class Engine:
 
     def _publish_account(self, runtime: AccountRuntime) -> None:
         """Publish the state of an account, if it changed. A follower shows the leader's states after the first."""
-        is_first = runtime.account.name not in self._published_accounts and not self._follows_always
-        if self._role.is_leader or is_first:
+        name = runtime.account.name
+        is_first = name not in self._published_accounts and not self._follows_always
+        if name in self._role.polled or is_first:
             self._publish_account_state(runtime.health.snapshot())
 
     def _publish_account_state(self, state: AccountState) -> None:
@@ -494,8 +526,8 @@ class Engine:
                 return await self._show_team(whole_team=whole_team)
             case Refresh() | Pause() | Resume() if self._team is not None and self._follows_always:
                 return await self._team.send(command)
-            case Pause(paused):
-                return self._set_paused(paused)
+            case Pause():
+                return self._set_paused(command)
             case Resume(account):
                 return await self._resume(account)
             case Discover() if self._follows_always:
@@ -512,18 +544,21 @@ class Engine:
         self._publish_role()
         return result
 
-    def _set_paused(self, paused: bool) -> CommandResult:
+    def _set_paused(self, command: Pause) -> CommandResult:
         if not self._role.is_leader:
             return CommandResult(
                 ok=False, message=f"This console is {self._role.text}: press Z in the leader's console"
             )
-        if paused is not self._paused:
-            self._paused = paused
+        paused, before = command.paused, self._paused
+        if command.account:
+            others = frozenset(name for name in self._accounts if name in before and name != command.account)
+            self._paused = others | {command.account} if paused else others
+        else:
+            self._paused = EVERY_ACCOUNT if paused else NO_ACCOUNT
+        if self._paused != before:
             self._publish_role()
-            if paused:
-                self._empty_queues()
-            else:
-                self._job_store.take_over()
+            self._update_all_queues()
+            self._job_store.take_over(lambda account: account in before and account not in self._paused)
         return CommandResult(message="Polling paused: Z resumes; r refreshes one job" if paused else "Polling resumed")
 
     async def _resume(self, account: str) -> CommandResult:

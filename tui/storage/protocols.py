@@ -5,12 +5,13 @@ Config, keys, UI state and downloads stay local and synchronous, in the workspac
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Job, Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.domain.polling.rate_limit import RateLimit
+from tui.domain.team import AccountSet
 from tui.storage.deliveries import ClaimedDelivery, HookDelivery
 from tui.storage.journal.fleet import FleetCursor, FleetPage
 from tui.storage.journal.heartbeats import Heartbeat
@@ -31,7 +32,10 @@ class JobJournal(Protocol):
         ...
 
     async def record(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
-        """Write the batch, and return the phase changes that this process was the first to record."""
+        """Write the batch, and return the phase changes that this process was the first to record.
+
+        Raises EntriesWaitError if it may write some entries only later.
+        """
         ...
 
     async def states(self, refs: Collection[Ref]) -> dict[Ref, JobState]:
@@ -103,35 +107,51 @@ class RateLimits(Protocol):
         ...
 
 
+class Candidacy(NamedTuple):
+    """What a process offers to do for its team."""
+
+    accounts: frozenset[str] = frozenset()
+    """Accounts that it can poll: it has their keys, which no service has refused."""
+    refused: frozenset[str] = frozenset()
+    """Accounts whose service has refused its key."""
+    hooks: Sequence[str] = ()
+    """Digests of the hooks to which it can deliver."""
+
+
 class Lease(Protocol):
-    """Lease of the poller, with its heartbeat: one process at a time holds it."""
+    """Leases of the accounts, with heartbeats: one process at a time polls an account."""
 
     @property
-    def is_held(self) -> bool:
-        """Whether this process holds the lease."""
+    def held(self) -> AccountSet:
+        """Accounts that this process polls."""
         ...
 
-    async def acquire(self) -> bool:
-        """Acquire or renew the lease without waiting; return whether this process holds it.
+    @property
+    def problems(self) -> Sequence[str]:
+        """Why this process may not poll some of its accounts, for the operator."""
+        ...
+
+    async def acquire(self, candidacy: Candidacy, /) -> AccountSet:
+        """Acquire, renew and hand over leases without waiting; return the accounts that this process polls.
 
         Raises OSError if there can be no lease here.
         """
         ...
 
     async def is_free(self) -> bool:
-        """Return whether no other process holds the lease. Raises OSError if there can be no lease here."""
+        """Return whether no other process holds a lease. Raises OSError if there can be no lease here."""
         ...
 
     async def release(self) -> None:
-        """Release the lease, if this process holds it. Raises nothing."""
+        """Release the leases that this process holds. Raises nothing."""
         ...
 
-    async def last_heartbeat(self) -> Heartbeat | None:
-        """Return the last heartbeat of the holder; None if there was none."""
+    async def heartbeats(self) -> Sequence[Heartbeat]:
+        """Return the last heartbeat of each holder, of each of its accounts."""
         ...
 
-    async def write_heartbeat(self, account_states: bytes) -> None:
-        """Write a heartbeat of this process, which holds the lease."""
+    async def write_heartbeats(self, encode: Callable[[AccountSet], bytes]) -> None:
+        """Write heartbeats of the accounts that this process holds. `encode` returns the states of some accounts."""
         ...
 
 
@@ -207,6 +227,16 @@ class Outbox(Protocol):
         ...
 
 
+class OpenCommand(NamedTuple):
+    """Command without a result."""
+
+    number: int
+    account: str
+    command: bytes
+    age: float
+    """Seconds since it was submitted."""
+
+
 class TeamExchange(Protocol):
     """What the processes of a team give each other: watchlists, and commands with their results."""
 
@@ -238,16 +268,23 @@ class TeamExchange(Protocol):
         """Return all published watchlists by name; None: none has changed since the last call."""
         ...
 
-    async def submit(self, command: bytes) -> int:
-        """Submit a command to the worker that polls, and return its number."""
+    async def submit(self, commands: Mapping[str, bytes]) -> Mapping[str, int]:
+        """Submit commands by account, each to the worker that polls it; return their numbers by account.
+
+        An account that no live worker can poll gets none.
+        """
         ...
 
-    async def result(self, number: int) -> bytes | None:
-        """Return the result of a command; None: there is none yet."""
+    async def submit_to_all(self, command: bytes) -> Mapping[str, int]:
+        """Submit a command for each account that a live worker can poll; return their numbers by account."""
         ...
 
-    async def open_commands(self) -> Sequence[tuple[int, bytes, float]]:
-        """Return the commands without a result, each with its number and its age in seconds."""
+    async def results(self, numbers: Collection[int]) -> Mapping[int, bytes]:
+        """Return the results of those commands that have one, by number."""
+        ...
+
+    async def open_commands(self, accounts: Collection[str]) -> Sequence[OpenCommand]:
+        """Return the commands for these accounts that have no result."""
         ...
 
     async def complete(self, number: int, result: bytes) -> None:
@@ -284,7 +321,7 @@ class SharedStorage(Protocol):
 
     @property
     def lease(self) -> Lease:
-        """Lease of the poller."""
+        """Leases of the accounts."""
         ...
 
     @property

@@ -171,6 +171,8 @@ class Workspace:
 
     def _team_storage(self, *, polls: bool) -> "TeamStorage":
         self.config.check_team()
+        import socket
+
         from tui.storage.team.storage import TeamStorage
 
         def key_of(account: str) -> str | None:
@@ -185,6 +187,9 @@ class Workspace:
             polls=polls,
             clock=self._database_clock,
             watchlist=self._watchlist_name(),
+            worker=f"{socket.gethostname()}:{self.paths.state_dir}",
+            weight=self.settings.team.weight,
+            addresses={name: account.base_url for name, account in self.config.accounts.items()},
         )
 
     def _watchlist_name(self) -> str:

@@ -1,6 +1,7 @@
-"""Engines of a team on a real database: one worker polls for consoles without keys."""
+"""Engines of a team on a real database: workers poll for consoles without keys."""
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import psycopg
 import pytest
@@ -12,7 +13,7 @@ from tests.support.servers import serve_app
 from tests.support.waiting import until
 from tui.domain import job_state
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import Discover, Download, Pause, Refresh, Renew, Resume, ShowTeam
+from tui.engine.api import Discover, Download, Health, Pause, Refresh, Renew, Resume, ShowTeam
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.storage.team.administration import initialize
@@ -27,13 +28,13 @@ A, B = Ref("heygen", "a-fine-x"), Ref("heygen", "b-fine-x")
 class Console:
     """Process of a team with a folder, a watchlist and an engine of its own."""
 
-    def __init__(self, folder, service, team, jobs=(), *, is_worker=False):
+    def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None):
         folder.mkdir(exist_ok=True)
         self.listener = RecordingListener()
         config = f'[team]\ndatabase = "{team}"\nwatchlist = "{folder.name}"\n'
-        keys = {"heygen": fixtures.KEY if is_worker else ""}
+        keys = keys or {"heygen": fixtures.KEY if is_worker else ""}
         self.workspace = fixtures.make_workspace(
-            folder, service, jobs, config=config, accounts=("heygen",), keys=keys, rate=6000
+            folder, service, jobs, config=config, accounts=tuple(keys), keys=keys, rate=6000
         )
         self.engine = Engine(self.workspace, self.listener.publish, tick_interval=TICK, is_worker=is_worker)
         self._task = None
@@ -201,6 +202,106 @@ async def test_a_second_worker_takes_over_from_one_that_ends(tmp_path, service, 
             await until(lambda: standby.listener.last_role == "polling")
 
 
+KEYLESS = {"heygen": "", "flixu": ""}
+C = Ref("flixu", "doc-fine-x")
+
+
+async def poll(worker, *refs):
+    """Have a worker poll the jobs now, instead of within the first interval."""
+    await worker.sees(lambda states: all(ref in states for ref in refs) and worker.listener.last_role == "polling")
+    assert (await worker.engine.perform(Refresh(refs))).ok
+
+
+def health(console):
+    return console.listener.accounts["heygen"].health if "heygen" in console.listener.accounts else None
+
+
+def worker_with(account, key=fixtures.KEY):
+    """Return the keys of a worker that has one of them."""
+    return {**KEYLESS, account: key}
+
+
+async def test_two_workers_poll_the_accounts_of_their_keys(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "first", service, team, is_worker=True, keys=worker_with("heygen")) as first,
+        Console(tmp_path / "second", service, team, is_worker=True, keys=worker_with("flixu")) as second,
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,), "flixu": (C.id,)}, keys=KEYLESS) as alice,
+    ):
+        await poll(first, A)
+        await poll(second, C)
+        await alice.sees(lambda states: states[A].poll_count and states[C].poll_count)
+        assert alice.listener.last_role.startswith("following")
+        for worker, other in ((first, C), (second, A)):
+            await worker.sees(lambda states, other=other: states[other].poll_count)  # it follows the other worker
+            assert worker.engine.states[other].fault is None, "although it has no key"
+        await until(lambda: all(each.request_count > 0 for each in alice.listener.accounts.values()))
+        polls = {ref: alice.engine.states[ref].poll_count for ref in (A, C)}
+        result = await alice.engine.perform(Refresh((A, C)))
+        assert (result.ok, result.message) == (True, "Refreshing 1 job")
+        await alice.sees(lambda states: all(states[ref].poll_count > polls[ref] for ref in polls))
+
+
+async def test_an_account_without_a_worker_is_stale_alone(tmp_path, service, team, monkeypatch):
+    monkeypatch.setattr("tui.engine.consoles.leader_election.SILENT_AFTER", 1.0)
+    monkeypatch.setattr("tui.engine.consoles.leader_election.HEARTBEAT_INTERVAL", 0.1)
+    a, c = Ref("heygen", "a-stuck-x"), Ref("flixu", "doc-stuck-x")
+    jobs = {"heygen": (a.id,), "flixu": (c.id,)}
+    async with (
+        Console(tmp_path / "first", service, team, is_worker=True, keys=worker_with("heygen")) as first,
+        Console(tmp_path / "alice", service, team, jobs, keys=KEYLESS) as alice,
+    ):
+        async with Console(tmp_path / "second", service, team, is_worker=True, keys=worker_with("flixu")) as second:
+            await poll(first, a)
+            await poll(second, c)
+            await alice.sees(lambda states: states[a].poll_count and states[c].poll_count)
+        await until(lambda: any("can poll flixu" in each for each in alice.listener.last_problems))
+        await alice.sees(lambda states: job_state.is_stale(states[c], alice.workspace.wall()))
+        assert not job_state.is_stale(alice.engine.states[a], alice.workspace.wall())
+        refused = await alice.engine.perform(Refresh((a, c)))
+        assert (refused.ok, refused.message) == (
+            False,
+            "No worker can poll flixu: start `babeltop watch` where the API key is",
+        )
+        async with Console(tmp_path / "second", service, team, is_worker=True, keys=worker_with("flixu")) as second:
+            await until(lambda: alice.listener.last_problems == ())
+            await poll(second, c)
+            await alice.sees(lambda states: not job_state.is_stale(states[c], alice.workspace.wall()))
+
+
+async def test_a_worker_with_a_wrong_key_leaves_the_account_to_another(tmp_path, service, team):
+    wrong, right = worker_with("heygen", "wrong"), worker_with("heygen")
+    async with (
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}, keys=KEYLESS) as alice,
+        Console(tmp_path / "first", service, team, is_worker=True, keys=wrong) as first,
+    ):
+        await poll(first, A)
+        await until(lambda: health(alice) is Health.REFUSED)
+        assert first.listener.last_role == "polling", "without another one, it shows why"
+        async with Console(tmp_path / "second", service, team, is_worker=True, keys=right) as second:
+            await poll(second, A)
+            await alice.sees(lambda states: states[A].report is not None)
+            await until(lambda: first.listener.last_role.startswith("following"))
+            await until(lambda: health(alice) is Health.OK)
+
+
+async def test_a_pause_outlives_the_worker(tmp_path, service, team):
+    keys = worker_with("heygen")
+    async with AsyncExitStack() as others:
+        first = await others.enter_async_context(Console(tmp_path / "first", service, team, is_worker=True, keys=keys))
+        await until(lambda: first.listener.last_role == "polling")
+        async with (
+            Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}, keys=KEYLESS) as alice,
+            Console(tmp_path / "second", service, team, is_worker=True, keys=keys) as second,
+        ):
+            assert (await alice.engine.perform(Pause(True))).ok
+            await until(lambda: "paused" in alice.listener.last_role)
+            await until(lambda: "paused" in second.listener.last_role)
+            await others.aclose()
+            await until(lambda: second.listener.last_role == "paused")
+            assert (await alice.engine.perform(Pause(False))).ok
+            await until(lambda: second.listener.last_role == "polling")
+
+
 async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service):
     with postgres_server() as server:
         team = server.new_database()
@@ -241,7 +342,7 @@ async def test_an_outage_of_ten_minutes(tmp_path, monkeypatch):
             lease._monotonic = lambda: time_since_boot() + elapsed
             server.stop()
             elapsed = TRUST
-            assert not lease.is_held
+            assert not lease.held
             await until(lambda: not worker.listener.last_role.startswith("polling"))
             count = len(simulator.request_log)
             for _ in range(10):

@@ -12,9 +12,11 @@ from tui.domain.polling import rate_limit
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import JournalEntry
+from tui.storage.protocols import Candidacy
 
 NOW = 1_800_000_000.0
 A, B = Ref("heygen", "a"), Ref("heygen", "b")
+ALL = Candidacy(frozenset({"heygen", "dubs", "other"}))
 
 
 def entry(ref=A, phase=Phase.RUNNING, at=NOW, before=None, **more):
@@ -28,7 +30,7 @@ def entry(ref=A, phase=Phase.RUNNING, at=NOW, before=None, **more):
 
 async def test_a_state_is_read_as_it_was_written(processes):
     written, read = processes(), processes()
-    await written.lease.acquire()
+    await written.lease.acquire(ALL)
     first = entry(body=b'{"status": "running"}', request=RequestRecord(NOW, 200, 12.5, "r-1", None))
     assert list(await written.journal.record([first, entry(B)])) == [first.change, entry(B).change]
     assert await read.journal.states([A]) == {A: first.state}
@@ -40,7 +42,7 @@ async def test_a_state_is_read_as_it_was_written(processes):
 
 async def test_a_state_without_a_body_keeps_the_last_one(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     first = entry(body=b"1")
     await storage.journal.record([first])
     state, change = reduce(first.state, PollFailed(Fault(FaultKind.SERVER, "500", http_status=500), NOW + 5))
@@ -53,7 +55,7 @@ async def test_a_state_without_a_body_keeps_the_last_one(processes):
 
 async def test_other_processes_get_each_change_once(processes):
     writer, reader = processes(), processes()
-    await writer.lease.acquire()
+    await writer.lease.acquire(ALL)
     assert await reader.journal.external_changes() == {}
     first = entry()
     await writer.journal.record([first])
@@ -64,7 +66,7 @@ async def test_other_processes_get_each_change_once(processes):
 
 async def test_a_batch_that_is_written_again_changes_nothing_twice(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     first = entry()
     await storage.journal.record([first])
     await storage.journal.record([first])
@@ -73,7 +75,7 @@ async def test_a_batch_that_is_written_again_changes_nothing_twice(processes):
 
 async def test_an_end_is_recorded_before_the_next_phase_of_its_job(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     first = entry()
     second = entry(phase=Phase.DONE, at=NOW + 60, before=first.state)
     assert list(await storage.journal.record([first, second])) == [first.change, second.change]
@@ -83,7 +85,7 @@ async def test_an_end_is_recorded_before_the_next_phase_of_its_job(processes):
 
 async def test_recent_changes_come_newest_first(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     for number in range(5):
         await storage.journal.record([entry(Ref("heygen", f"j{number}"), at=NOW + number)])
     assert [each.ref.id for each in await storage.journal.recent_phase_changes(3)] == ["j4", "j3", "j2"]
@@ -91,7 +93,7 @@ async def test_recent_changes_come_newest_first(processes):
 
 async def test_durations_are_those_of_ended_jobs_of_the_kind(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     for number, seconds in enumerate((60, 90)):
         ref = Ref("heygen", f"j{number}")
         first = entry(ref)
@@ -109,7 +111,7 @@ async def test_durations_are_those_of_ended_jobs_of_the_kind(processes):
 
 async def test_text_of_any_characters_is_kept(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     ref = Ref("heygen", "ünïcode/'\"\\;--%_\U0001f600")
     hostile = entry(ref, body=b"\x00\xff'")
     changed = hostile.change._replace(message="'; DROP TABLE job; --")
@@ -121,7 +123,7 @@ async def test_text_of_any_characters_is_kept(processes):
 async def test_a_rate_limit_is_changed_from_what_all_processes_left(processes):
     first, second = processes(), processes()
     full = rate_limit.initial(60, NOW)
-    await first.lease.acquire()
+    await first.lease.acquire(ALL)
     assert await second.rate_limits.get("heygen") is None
     left = await first.rate_limits.update("heygen", lambda found: (found or full).take_tokens(NOW, 1)[0])
     assert left.minute_bucket.tokens == pytest.approx(full.minute_bucket.tokens - 1)
@@ -133,27 +135,29 @@ async def test_a_rate_limit_is_changed_from_what_all_processes_left(processes):
 
 async def test_one_process_holds_the_lease(processes):
     first, second = processes(), processes()
-    assert await first.lease.acquire()
-    assert first.lease.is_held
-    assert await first.lease.acquire(), "it is renewed"
-    assert not await second.lease.acquire()
-    assert not second.lease.is_held
+    assert await first.lease.acquire(ALL)
+    assert "heygen" in first.lease.held
+    assert await first.lease.acquire(ALL), "it is renewed"
+    assert not await second.lease.acquire(ALL)
+    assert not second.lease.held
     assert not await second.lease.is_free()
-    await first.lease.write_heartbeat(b"[[],false]")
-    before = await second.lease.last_heartbeat()
-    assert before.account_states == b"[[],false]"
-    await first.lease.write_heartbeat(b"[[],false]")
-    assert await second.lease.last_heartbeat() != before, "a follower sees that the holder lives"
+    await first.lease.write_heartbeats(lambda _accounts: b"[[],false]")
+    await second.lease.acquire(ALL)
+    before = await second.lease.heartbeats()
+    assert {heartbeat.account_states for heartbeat in before} == {b"[[],false]"}
+    await first.lease.write_heartbeats(lambda _accounts: b"[[],false]")
+    after = await second.lease.heartbeats()
+    assert not set(before) & set(after), "a follower sees that the holder lives"
     await first.lease.release()
-    assert not first.lease.is_held
+    assert not first.lease.held
     assert await second.lease.is_free()
-    assert await second.lease.acquire()
-    assert not await first.lease.acquire()
+    assert await second.lease.acquire(ALL)
+    assert not await first.lease.acquire(ALL)
 
 
 async def test_moves_and_refusals_are_kept(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     await storage.successors.record_refusal("heygen", "a", "heygen-v3", NOW)
     await storage.successors.record_refusal("heygen", "b", "other", NOW)
     assert dict(await storage.successors.refusals("heygen", "heygen-v3", NOW + 5)) == {"a": NOW}
@@ -163,7 +167,7 @@ async def test_moves_and_refusals_are_kept(processes):
 
 async def test_one_process_sends_each_notification(processes):
     first, second = processes(), processes()
-    await first.lease.acquire()
+    await first.lease.acquire(ALL)
     keys = {"done heygen:a": math.inf, "refused heygen": 60.0}
     assert await first.notifications.claim(keys, NOW) == set(keys)
     assert await second.notifications.claim(keys, NOW + 1) == set()
@@ -174,7 +178,7 @@ async def test_one_process_sends_each_notification(processes):
 
 async def test_notifications_of_a_quiet_time_are_sent_once_after_it(processes):
     first, second = processes(), processes()
-    await first.lease.acquire()
+    await first.lease.acquire(ALL)
     await first.notifications.claim({"a": math.inf}, NOW, {"a": b"1", "unclaimed": b"2"})
     await first.notifications.claim({"b": math.inf}, NOW + 5, {"b": b"3"}, is_sent=True)
     assert list(await second.notifications.held(NOW, NOW + 5)) == [b"1"]
@@ -185,7 +189,7 @@ async def test_notifications_of_a_quiet_time_are_sent_once_after_it(processes):
 
 async def test_pruning_keeps_the_states_of_listed_jobs(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     await storage.journal.record([entry()])
     await storage.journal.mark_listed([A], NOW)
     await storage.journal.prune(NOW + 89 * 86400)
@@ -197,7 +201,7 @@ async def test_pruning_keeps_the_states_of_listed_jobs(processes):
 
 async def test_the_fleet_gets_each_end_and_request_once(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     first = entry(request=RequestRecord(NOW, 200, 12.5, "r-1", None))
     second = entry(phase=Phase.DONE, at=NOW + 60, before=first.state)
     await storage.journal.record([first])

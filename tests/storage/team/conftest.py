@@ -16,9 +16,9 @@ async def processes(team):
     """Returns a function that returns a further process of the team."""
     async with AsyncExitStack() as stack:
 
-        def process(conninfo=team, *, polls=True, keys=KEYS):
+        def process(conninfo=team, *, polls=True, keys=KEYS, **more):
             stack.callback((journal := Journal(None)).close)
-            storage = TeamStorage(conninfo, lambda: journal, keys.get, RATES, polls=polls)
+            storage = TeamStorage(conninfo, lambda: journal, keys.get, RATES, polls=polls, **more)
             stack.push_async_callback(storage.close)
             return storage
 

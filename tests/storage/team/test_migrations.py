@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 import pytest
 
-from tests.storage.contract.test_contract import A, B, entry
+from tests.storage.contract.test_contract import ALL, A, B, entry
 from tests.support.postgres_server import member_of
 from tests.support.waiting import until
 from tui.domain.polling import rate_limit
@@ -16,6 +16,7 @@ from tui.storage.team.layout import LayoutGuard
 from tui.storage.team.migrations import LAYOUT, MIGRATIONS, Migration
 
 NEXT = LAYOUT + 1
+CURRENT = (LAYOUT, MIGRATIONS[-1].min_reader, MIGRATIONS[-1].min_writer)
 EXPANDING = Migration("ALTER TABLE babeltop.job ADD COLUMN more text", 1, 1)
 """What all programs may go on with."""
 FENCING = Migration("ALTER TABLE babeltop.lease ADD COLUMN part int NOT NULL DEFAULT 0", 1, NEXT)
@@ -86,7 +87,7 @@ async def test_a_migration_that_gets_no_lock_lets_the_others_pass_and_is_tried_a
     reader.execute("SELECT count(*) FROM babeltop.job")
     with pytest.raises(JournalError, match="not migrated, since workers hold locks"):
         await migrate(team, further(EXPANDING), attempts=2, lock_timeout=0.05, pause=0.0)
-    assert layout_of(team) == (LAYOUT, 1, 1)
+    assert layout_of(team) == CURRENT
 
     trying = asyncio.create_task(migrate(team, further(EXPANDING), lock_timeout=0.05, pause=0.0, attempts=10_000))
     query = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
@@ -98,7 +99,7 @@ async def test_a_migration_that_gets_no_lock_lets_the_others_pass_and_is_tried_a
 async def test_only_the_owner_migrates(team):
     with pytest.raises(JournalError, match="only the owner of the schema babeltop, postgres, migrates it"):
         await migrate(member_of(team, "worker"), further(EXPANDING))
-    assert layout_of(team) == (LAYOUT, 1, 1)
+    assert layout_of(team) == CURRENT
 
 
 async def test_a_database_without_the_schema_is_not_migrated(postgres):
@@ -108,11 +109,11 @@ async def test_a_database_without_the_schema_is_not_migrated(postgres):
 
 async def test_a_running_worker_and_a_follower_go_on_after_a_migration_that_expands(processes, team):
     worker, follower = processes(), processes(polls=False)
-    assert await worker.lease.acquire()
+    assert await worker.lease.acquire(ALL)
     await worker.journal.record([entry()])
     assert await follower.journal.external_changes() or await follower.journal.states([A])
     await migrate(team, further(EXPANDING))
-    assert worker.lease.is_held
+    assert worker.lease.held
     await worker.journal.record([entry(B)])
     assert list(await follower.journal.external_changes()) == [B]
     assert (worker.team.restriction, follower.team.restriction) == ("", "")
@@ -120,22 +121,22 @@ async def test_a_running_worker_and_a_follower_go_on_after_a_migration_that_expa
 
 async def test_a_worker_that_is_too_old_to_write_frees_its_lease_and_follows(processes, team):
     old, console = processes(), processes(polls=False)
-    assert await old.lease.acquire()
+    assert await old.lease.acquire(ALL)
     await old.journal.record([entry()])
     assert await console.journal.states([A])
     await migrate(team, further(FENCING))
     await old.journal.external_changes()
-    assert not old.lease.is_held, "noticed by the reading of each second"
-    assert not await old.lease.acquire()
-    assert rows(team, "SELECT holder FROM babeltop.lease") == [(None,)], "another worker polls at once"
-    assert await old.journal.record([entry(B)]) == ()
+    assert not old.lease.held, "noticed by the reading of each second"
+    assert not await old.lease.acquire(ALL)
+    assert rows(team, "SELECT DISTINCT holder FROM babeltop.lease") == [(None,)], "another worker polls at once"
+    assert not await old.journal.record([entry(B)])
     assert B not in await old.journal.states([B])
     assert await console.journal.external_changes() == {}
     for writing in (
         console.rate_limits.update("heygen", lambda found: found or rate_limit.initial(60, 0)),
         old.outbox.claim("hook", 1.0),
         old.notifications.claim({"key": 1.0}, 0.0),
-        console.team.submit(b"{}"),
+        console.team.submit_to_all(b"{}"),
     ):
         with pytest.raises(JournalError, match=f"has layout {NEXT}, this babeltop has {LAYOUT} and only follows"):
             await writing
@@ -145,13 +146,13 @@ async def test_a_worker_that_is_too_old_to_write_frees_its_lease_and_follows(pro
 
 async def test_a_worker_that_is_too_old_never_takes_the_lease(processes, team):
     await migrate(team, further(FENCING))
-    assert not await processes().lease.acquire()
-    assert rows(team, "SELECT epoch FROM babeltop.lease") == [(0,)]
+    assert not await processes().lease.acquire(ALL)
+    assert rows(team, "SELECT holder FROM babeltop.lease") == []
 
 
 async def test_a_program_that_is_too_old_to_read_ends(processes, team):
     running = processes()
-    assert await running.lease.acquire()
+    assert await running.lease.acquire(ALL)
     assert await running.journal.external_changes() == {}
     await migrate(team, further(REMOVING))
     with pytest.raises(JournalError, match="refused a statement"):
@@ -184,6 +185,28 @@ async def test_a_schema_of_an_unversioned_program_is_refused(team, processes):
 
 async def test_the_state_of_the_database_names_its_layout(team):
     status = await read_status(team)
-    assert (status.layout, status.restriction) == ((LAYOUT, 1, 1), "")
+    assert (status.layout, status.restriction) == (CURRENT, "")
     await migrate(team, further(FENCING))
     assert "only follows" in (await read_status(team)).restriction
+
+
+async def test_the_only_lease_of_the_first_layout_becomes_one_of_each_account(postgres, processes):
+    team = postgres.new_database()
+    await initialize(team, ())
+    rows(team, "UPDATE babeltop.lease SET holder = 'old', revision = 7, epoch = 3, expires_at = 'infinity'")
+    rows(
+        team,
+        "INSERT INTO babeltop.job (account, job_id, kind, phase, last_update_at, change_count, state, revision, "
+        "writer) SELECT account, id, '', 'new', 0, 0, '{}', 7, 'old' "
+        "FROM (VALUES ('heygen', 'x'), ('heygen', 'y'), ('other', 'z')) AS known (account, id)",
+    )
+    await migrate(team)
+    assert layout_of(team) == CURRENT
+    found = rows(team, "SELECT account, holder, revision FROM babeltop.lease ORDER BY account")
+    assert found == [("heygen", None, 7), ("other", None, 7)]
+    worker, follower = processes(team), processes(team, polls=False)
+    assert await follower.journal.external_changes() == {}
+    assert await worker.lease.acquire(ALL) == ALL.accounts
+    await worker.journal.record([entry()])
+    assert list(await follower.journal.external_changes()) == [A]
+    assert rows(team, "SELECT revision FROM babeltop.lease WHERE account = 'heygen'") == [(8,)]

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.storage.contract.test_contract import NOW, entry
+from tests.storage.contract.test_contract import ALL, NOW, entry
 from tests.storage.team.test_storage import expire_lease, rows
 from tui.domain.models import Phase
 from tui.storage.deliveries import HookDelivery
@@ -21,14 +21,14 @@ def with_deliveries(found, *deliveries):
 
 async def test_a_delivery_is_written_with_its_phase_change_and_once(processes, team):
     first, second = processes(), processes()
-    await first.lease.acquire()
+    await first.lease.acquire(ALL)
     change = with_deliveries(entry(), ONE)
     await first.journal.record([change])
     await first.journal.record([change])
     assert rows(team, "SELECT count(*) FROM babeltop.hook_delivery") == [(1,)]
     assert await second.outbox.claim(HOOK, 60) == (ONE, 0), "any process sends it"
     expire_lease(team)
-    await second.lease.acquire()
+    await second.lease.acquire(ALL)
     done = entry(phase=Phase.DONE, at=NOW + 60, before=change.state)
     with pytest.raises(JournalError):
         await first.journal.record([with_deliveries(done, TWO)])

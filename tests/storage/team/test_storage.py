@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from tests.storage.contract.test_contract import NOW, A, B, entry
+from tests.storage.contract.test_contract import ALL, NOW, A, B, entry
 from tests.storage.team.conftest import KEYS, RATES
 from tests.support.postgres_server import member_of, postgres_server
 from tui.domain.models import Link, LinkKind, Phase, ReportedLink, RequestRecord
@@ -39,13 +39,19 @@ def expire_lease(conninfo):
     rows(conninfo, "UPDATE babeltop.lease SET expires_at = now() - interval '1 s'")
 
 
+def advance(storage, seconds):
+    """Let a process's clock go on."""
+    before = storage.lease._monotonic
+    storage.lease._monotonic = lambda: before() + seconds
+
+
 async def take_over(conninfo, former, successor):
     """Let the first process write that A runs, and the other one take its expired lease; return the state."""
-    assert await former.lease.acquire()
+    assert await former.lease.acquire(ALL)
     running = entry()
     await former.journal.record([running])
     expire_lease(conninfo)
-    assert await successor.lease.acquire()
+    assert await successor.lease.acquire(ALL)
     return running.state
 
 
@@ -54,7 +60,7 @@ async def test_a_former_holder_writes_nothing(processes, team):
     running = await take_over(team, first, second)
     with pytest.raises(JournalError, match="does not hold"):
         await first.journal.record([entry(phase=Phase.DONE, at=NOW + 60, before=running)])
-    assert not first.lease.is_held, "the refusal is how it learns"
+    assert "heygen" not in first.lease.held, "the refusal is how it learns"
     assert (await second.journal.states([A]))[A].phase is Phase.RUNNING
     with pytest.raises(JournalError, match="does not hold"):
         await first.rate_limits.update("heygen", lambda found: found or rate_limit.initial(60, NOW))
@@ -62,20 +68,20 @@ async def test_a_former_holder_writes_nothing(processes, team):
 
 async def test_results_wait_while_the_lease_may_come_back(processes, team):
     storage = processes()
-    assert await storage.lease.acquire()
-    storage.lease._renewed_at -= TRUST  # as after an outage
+    assert await storage.lease.acquire(ALL)
+    advance(storage, TRUST)  # as in an outage
     with pytest.raises(JournalError, match="wait to be written"):
         await storage.journal.record([entry()])
     assert not await storage.journal.replaced_states()
-    assert await storage.lease.acquire()
+    assert await storage.lease.acquire(ALL)
     assert await storage.journal.record([entry()])
 
 
 async def test_discarded_results_are_replaced_by_the_stored_states(processes, team):
     first, second = processes(), processes()
     running = await take_over(team, first, second)
-    first.lease.lose()
-    assert not await first.lease.acquire()
+    first.lease.lose("heygen")
+    assert not await first.lease.acquire(ALL)
     done = entry(phase=Phase.DONE, at=NOW + 60, before=running)
     assert not await first.journal.record([done, entry(B)])
     assert await first.journal.replaced_states() == {A: running, B: None}
@@ -84,7 +90,7 @@ async def test_discarded_results_are_replaced_by_the_stored_states(processes, te
 
 async def test_phase_changes_are_a_chain_whatever_phase_the_writer_had_read(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     await storage.journal.record([entry()])
     done = entry(phase=Phase.DONE, at=NOW + 60)
     await storage.journal.record([done])
@@ -97,7 +103,7 @@ async def test_phase_changes_are_a_chain_whatever_phase_the_writer_had_read(proc
 
 async def test_a_phase_without_its_change_is_replaced_by_the_stored_one(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     running = entry()
     await storage.journal.record([running])
     done = entry(phase=Phase.DONE, at=NOW + 60, before=running.state)
@@ -107,7 +113,7 @@ async def test_a_phase_without_its_change_is_replaced_by_the_stored_one(processe
 
 async def test_a_process_that_does_not_poll_never_gets_the_lease(processes):
     follower = processes(polls=False)
-    assert not await follower.lease.acquire()
+    assert not await follower.lease.acquire(ALL)
     assert not await follower.lease.is_free()
     assert not await follower.journal.record([entry()])
     assert not await follower.journal.states([A])
@@ -115,20 +121,19 @@ async def test_a_process_that_does_not_poll_never_gets_the_lease(processes):
 
 async def test_a_holder_trusts_its_lease_for_less_time_than_the_database(processes, monkeypatch):
     assert RENEW_INTERVAL < TRUST < TTL
-    storage, now = processes(), [time_since_boot()]
-    storage.lease._monotonic = lambda: now[0]
-    assert await storage.lease.acquire()
-    now[0] += TRUST - 0.1
-    assert storage.lease.is_held
-    now[0] += 0.2
-    assert not storage.lease.is_held
+    storage = processes()
+    assert await storage.lease.acquire(ALL)
+    advance(storage, TRUST - 0.5)
+    assert storage.lease.held
+    advance(storage, 0.5)
+    assert not storage.lease.held
     with pytest.raises(JournalError):
         await storage.journal.record([entry()])
 
 
 async def test_accounts_with_one_key_share_its_rate_at_the_lowest(processes):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     now = storage.clock.now()
     for account in ("heygen", "dubs", "other"):
         await storage.rate_limits.update(
@@ -144,7 +149,7 @@ async def test_accounts_with_one_key_share_its_rate_at_the_lowest(processes):
 
 async def test_a_new_key_starts_with_the_wait_of_the_last_one(processes):
     first = processes()
-    await first.lease.acquire()
+    await first.lease.acquire(ALL)
     now = first.clock.now()
     await first.rate_limits.update("heygen", lambda _: rate_limit.initial(60, now).blocked_until(now + 300, None, now))
     await first.lease.release()
@@ -177,12 +182,12 @@ async def test_a_database_that_restarts_is_used_again(tmp_path):
         journal = Journal(None)
         storage = TeamStorage(conninfo, lambda: journal, KEYS.get, RATES, polls=True)
         storage.lease._monotonic = lambda: 0.0  # to stop the server may take longer than TRUST
-        assert await storage.lease.acquire()
+        assert await storage.lease.acquire(ALL)
         await storage.journal.record([entry()])
         server.stop()
         with pytest.raises(JournalError, match="not reachable since"):
             await storage.journal.record([entry()])
-        assert storage.lease.is_held, "it is trusted until it is old"
+        assert storage.lease.held, "it is trusted until it is old"
         server.start()
         async with asyncio.timeout(60):
             while True:
@@ -203,7 +208,7 @@ async def test_a_follower_shows_its_last_board_while_the_database_is_away():
         worker = TeamStorage(conninfo, lambda: journals[0], KEYS.get, RATES, polls=True)
         follower = TeamStorage(conninfo, lambda: journals[1], KEYS.get, RATES, polls=False)
         await follower.journal.states([A])
-        await worker.lease.acquire()
+        await worker.lease.acquire(ALL)
         await worker.journal.record([entry()])
         assert A in await follower.journal.external_changes()
         server.stop()
@@ -229,7 +234,7 @@ async def test_the_clock_is_the_databases(processes, team):
 
 async def test_no_key_is_in_the_database(processes, team, postgres):
     storage = processes()
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     await storage.rate_limits.update("heygen", lambda found: found or rate_limit.initial(60, NOW))
     await storage.journal.record([entry(body=b"{}")])
     tables = [name for (name,) in rows(team, "SELECT tablename FROM pg_tables WHERE schemaname = 'babeltop'")]
@@ -249,9 +254,9 @@ def members(team, postgres):
 
 async def test_a_worker_needs_no_other_right_than_its_role(processes, members):
     storage = processes(members["worker"])
-    assert await storage.lease.acquire()
+    assert await storage.lease.acquire(ALL)
     await storage.journal.record([entry()])
-    await storage.lease.write_heartbeat(b"[]")
+    await storage.lease.write_heartbeats(lambda _accounts: b"[]")
     await storage.rate_limits.update("heygen", lambda found: found or rate_limit.initial(60, NOW))
     await storage.notifications.claim({"a": 1.0}, NOW)
     await storage.successors.record_move("heygen", "heygen-v3", NOW)
@@ -316,11 +321,11 @@ async def test_a_viewer_reads_no_result_and_writes_nothing(members, statement):
 
 async def test_a_function_gives_a_viewer_no_more_rights(members, processes):
     worker = processes()
-    await worker.lease.acquire()
+    await worker.lease.acquire(ALL)
     await worker.journal.record([finished()])
     for statement in (
-        "SELECT babeltop.acquire_lease('poller', 'x', '', 0, '', interval '1 s')",
-        "SELECT babeltop.record('poller', 'x', 1, '[]')",
+        "SELECT babeltop.renew_leases('x', '{heygen}', interval '1 s')",
+        "SELECT babeltop.record('x', '{}', '[{\"account\": \"heygen\"}]')",
         "SELECT babeltop.update_rate_limit('x', 1, '')",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
@@ -330,7 +335,7 @@ async def test_a_function_gives_a_viewer_no_more_rights(members, processes):
 @pytest.mark.parametrize("text", [None, "the canary text"])
 async def test_a_viewer_gets_links_without_their_urls(processes, members, text):
     worker, editor, viewer = processes(), processes(members["editor"], polls=False), processes(members["viewer"])
-    await worker.lease.acquire()
+    await worker.lease.acquire(ALL)
     await viewer.journal.external_changes()
     written = finished(text)
     await worker.journal.record([written])
@@ -350,7 +355,7 @@ async def test_a_viewer_gets_links_without_their_urls(processes, members, text):
 
 async def test_a_role_that_is_granted_later_holds_from_the_next_reading(processes, members, team):
     worker, viewer = processes(), processes(members["viewer"], polls=False)
-    await worker.lease.acquire()
+    await worker.lease.acquire(ALL)
     await worker.journal.record([finished()])
     assert (await viewer.journal.states([A]))[A].links[0].is_hidden
     rows(team, f"GRANT babeltop_editor TO {psycopg.conninfo.conninfo_to_dict(members['viewer'])['user']}")
@@ -360,7 +365,7 @@ async def test_a_role_that_is_granted_later_holds_from_the_next_reading(processe
 
 async def test_a_stored_link_that_is_none_is_left_out(processes):
     worker = processes()
-    await worker.lease.acquire()
+    await worker.lease.acquire(ALL)
     written = finished()
     hostile = replace(written, state=replace(written.state, links=(replace(VIDEO, url="file:///etc/passwd"), VIDEO)))
     await worker.journal.record([hostile])
@@ -396,7 +401,7 @@ async def test_an_editor_changes_its_own_watchlists_only(members, team):
 
 async def test_a_process_that_does_not_poll_has_one_connection(processes, team):
     storage = processes(polls=False)
-    await storage.lease.last_heartbeat()
+    await storage.lease.heartbeats()
     await storage.journal.states([A])
     await storage.team.lists()
     query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'babeltop' AND datname = current_database()"
@@ -415,7 +420,7 @@ async def test_requests_are_kept_for_two_days_in_partitions_of_a_day(processes, 
         return {name for (name,) in rows(team, query)}
 
     storage, today, c = processes(), int(NOW // 86400), A._replace(id="c")
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     await storage.journal.prune(NOW)
     assert {f"request_{today}", f"request_{today + 1}"} <= partitions()
     await storage.journal.record([at(A, 0), at(B, 1), at(c, -5)])
@@ -429,7 +434,7 @@ async def test_requests_are_kept_for_two_days_in_partitions_of_a_day(processes, 
 
 async def test_a_day_with_requests_in_the_default_partition_gets_none(processes, team):
     storage, today = processes(), int(NOW // 86400)
-    await storage.lease.acquire()
+    await storage.lease.acquire(ALL)
     await storage.journal.record([entry(request=RequestRecord(NOW, 200, 1.0, None, None))])
     await storage.journal.prune(NOW)
     assert rows(team, f"SELECT to_regclass('babeltop.request_{today}') IS NULL") == [(True,)]
@@ -439,7 +444,7 @@ async def test_a_day_with_requests_in_the_default_partition_gets_none(processes,
 async def test_init_changes_nothing_the_second_time(team):
     assert "nothing to do" in await initialize(team)
     status = await read_status(team)
-    assert (status.layout.number, status.worker, status.job_count, status.role) == (LAYOUT, None, 0, "worker")
+    assert (status.layout.number, status.workers, status.job_count, status.role) == (LAYOUT, (), 0, "worker")
     assert abs(status.clock_lead) < 5
 
 

@@ -106,11 +106,15 @@ def _status(workspace: Workspace) -> int:
         yield "layout", f"{found.layout.number}. {found.restriction}" if found.restriction else str(found.layout.number)
         yield "role", f"{found.role}: {ROLE_RIGHTS[found.role]}"
         yield "clock", f"{found.clock_lead:+.1f} s from this computer's"
-        if found.worker is None:
+        if not found.workers:
             yield "worker", "none: start `babeltop watch` where the API keys are"
-        else:
-            host, pid, version = found.worker
-            yield "worker", f"{host}, PID {pid}, babeltop {version}"
+        for host, pid, version, accounts, polled in found.workers:
+            others = [account for account in accounts if account not in polled]
+            polls = f"polls {', '.join(polled)}" if polled else "polls no account"
+            stands_by = f"; stands by for {', '.join(others)}" if others else ""
+            yield "worker", f"{host}, PID {pid}, babeltop {version}: {polls}{stands_by}"
+        if found.unpolled:
+            yield "not polled", f"{', '.join(found.unpolled)}: no live worker has the key"
         yield "jobs", formatting.count_of(found.job_count, "job")
         for name, owner, count in found.watchlists:
             yield "watchlist", f"{name}: {formatting.count_of(count, 'job')}, published by {owner}"

@@ -43,9 +43,9 @@ class AutoDiscovery:
         job_store: JobStore,
         pollers: Mapping[str, Poller],
         add: Callable[[Add], Awaitable[CommandResult]],
-        is_polling: Callable[[], bool],
+        is_polling: Callable[[str], bool],
     ) -> None:
-        """`add` adds jobs to the watchlist. `is_polling`: whether this console polls the whole watchlist."""
+        """`add` adds jobs to the watchlist. `is_polling`: whether this console polls all jobs of an account."""
         self._context = context
         self._journal = journal
         self._job_store = job_store
@@ -88,7 +88,7 @@ class AutoDiscovery:
         random = self._context.random
         await asyncio.sleep(random.uniform(0, FIRST_LOOK))
         while True:
-            if self._is_polling() and poller.account.key_fault is None:
+            if self._is_polling(poller.account.account.name) and poller.account.key_fault is None:
                 try:
                     await self._look(poller)
                 except JournalError as error:
@@ -103,7 +103,7 @@ class AutoDiscovery:
         found, new = await self._read(poller.account, lambda: self._acquire_slot(poller))
         for problem in found.problems:
             log.warning("account %s: discovery: %s", name, problem)
-        if new and self._is_polling():
+        if new and self._is_polling(name):
             added = float(int(self._context.now()))
             jobs = (Job(account=name, id=job.id, kind=job.kind, added=added, tags=(DISCOVERED,)) for job in new)
             result = await self._add(Add(tuple(jobs)))

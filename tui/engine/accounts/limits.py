@@ -112,6 +112,11 @@ class AccountLimits:
         await self._shared.share(self._clock())
         self.throttle = replace(self.throttle, rate_limit=self._shared.current)
 
+    @property
+    def is_stopped(self) -> bool:
+        """Whether no request is sent until the key changes or the operator acts."""
+        return bool(self.throttle.stop_reason)
+
     def reset(self) -> None:
         """Lift a stop and the circuit breaker."""
         self.throttle = throttle.reset(self.throttle)

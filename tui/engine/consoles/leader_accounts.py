@@ -1,4 +1,4 @@
-"""Account states in the heartbeats of a leader, for followers and for subcommands that only read."""
+"""Account states in the heartbeats of leaders, for followers and for subcommands that only read."""
 
 import msgspec
 
@@ -20,7 +20,7 @@ def decode_accounts(heartbeat: Heartbeat) -> tuple[tuple[AccountState, ...], boo
 
 
 async def leader_accounts(lease: Lease) -> dict[str, AccountState]:
-    """Return the account states of the console that polls now, by name; none without such a console.
+    """Return the account states of the processes that poll now, by name; none without such a process.
 
     Raises JournalError.
     """
@@ -28,5 +28,5 @@ async def leader_accounts(lease: Lease) -> dict[str, AccountState]:
         is_free = await lease.is_free()
     except OSError:  # the folder is not ours to write
         is_free = True
-    heartbeat = None if is_free else await lease.last_heartbeat()
-    return {} if heartbeat is None else {state.name: state for state in decode_accounts(heartbeat)[0]}
+    heartbeats = () if is_free else await lease.heartbeats()
+    return {state.name: state for heartbeat in heartbeats for state in decode_accounts(heartbeat)[0]}

@@ -1,44 +1,49 @@
-"""Leader election between consoles on one watchlist: the holder of its lease polls, the others follow.
+"""Leader election between consoles on one watchlist: the holder of an account's lease polls it, the others follow.
 
-The leader writes heartbeats to the journal. A follower reports a silent leader, and takes over when the lease is free.
+A leader writes heartbeats. A follower reports a silent leader, and takes over when the lease is free. In a team each
+account has a lease; elsewhere one holds for every account.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from tui.domain.team import EVERY_ACCOUNT, NO_ACCOUNT, AccountSet, AllExcept
 from tui.engine.api import AccountState
 from tui.engine.consoles.leader_accounts import decode_accounts, encode_accounts
 from tui.engine.context import EngineContext
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.heartbeats import Heartbeat
-from tui.storage.protocols import Lease
+from tui.storage.protocols import Candidacy, Lease
 
 HEARTBEAT_INTERVAL = 5.0
 """Seconds between two heartbeats of the leader. A change of an account's health is written at once."""
 NO_WORKER = "No worker polls: start `babeltop watch` where the API keys are"
 SILENT_AFTER = 15.0
-"""Seconds without a heartbeat after which the leader counts as not responding."""
+"""Seconds without a heartbeat after which a leader counts as not responding."""
 
 
 class ConsoleRole(NamedTuple):
     """Role of a console for its watchlist."""
 
-    is_leader: bool
-    """This console polls."""
-    pid: int | None = None
-    """Process of the leader, if that is another one and has written a heartbeat."""
-    is_silent: bool = False
-    """The leader does not respond."""
-    is_paused: bool = False
-    """The leader is paused."""
+    polled: AccountSet
+    """Accounts that this console polls."""
+    leaders: frozenset[tuple[str, int]] = frozenset()
+    """Computers and processes that poll others, as their heartbeats state; the computer is "" for this one."""
+    silent: AccountSet = NO_ACCOUNT
+    """Accounts whose leader does not respond, or that have none."""
+    paused: AccountSet = NO_ACCOUNT
+    """Accounts whose leader is paused, as its last heartbeat states."""
     accounts: tuple[AccountState, ...] = ()
-    """Account states of a new heartbeat."""
+    """Account states of new heartbeats."""
     lease_error: str = ""
-    """Why the lease can't be read, or that no process holds it, for the operator."""
-    host: str = ""
-    """Computer of the leader; "" for this one."""
+    """Why the leases can't be read, or that no process holds one, for the operator."""
     is_viewer: bool = False
     """The console reads no links, and changes nothing."""
+
+    @property
+    def is_leader(self) -> bool:
+        """Whether this console polls at all."""
+        return bool(self.polled)
 
     @property
     def text(self) -> str:
@@ -46,14 +51,18 @@ class ConsoleRole(NamedTuple):
         if self.is_leader:
             return "polling"
         activity = "viewing" if self.is_viewer else "following"
-        following = activity if self.pid is None else f"{activity} {self.host or f'PID {self.pid}'}"
-        return f"{following}, paused" if self.is_paused else following
+        if len(self.leaders) > 1:
+            activity = f"{activity} {len(self.leaders)} workers"
+        for host, pid in self.leaders if len(self.leaders) == 1 else ():
+            activity = f"{activity} {host or f'PID {pid}'}"
+        return f"{activity}, paused" if self.paused else activity
 
     @property
     def problem(self) -> str:
         """Problem for the operator; "" without one."""
-        if self.is_silent and not self.lease_error:
-            return f"Leader (PID {self.pid}) not responding: end that process, and another console takes over"
+        if self.silent is EVERY_ACCOUNT and not self.lease_error:
+            [(_, pid)] = self.leaders
+            return f"Leader (PID {pid}) not responding: end that process, and another console takes over"
         return self.lease_error
 
 
@@ -69,60 +78,90 @@ class LeaderElection:
         self._monotonic = context.clock.monotonic
         self._subset_only = subset_only
         self._lease = lease
-        self._last_heartbeat: Heartbeat | None = None
-        self._last_heartbeat_at = self._monotonic()
-        self._paused = False
+        self._started_at = self._monotonic()
+        self._heartbeats: dict[str, Heartbeat] = {}
+        """Last heartbeats by account."""
+        self._seen_at: dict[str, float] = {}
+        """Instants of the last sign of life of each account's leader."""
+        self._paused: set[str] = set()
         self._written_at = -HEARTBEAT_INTERVAL
         self._written: object = None
 
-    async def update(self) -> ConsoleRole:
-        """Take the lease if it is free, and return the role."""
+    async def update(self, candidacy: Candidacy) -> ConsoleRole:
+        """Take the leases that are free, and return the role."""
+        polled: AccountSet = NO_ACCOUNT
         try:
-            is_free_only = self._subset_only and not self._in_team
-            if await (self._lease.is_free() if is_free_only else self._lease.acquire()):
-                self._last_heartbeat_at = self._monotonic()
-                return ConsoleRole(is_leader=True)
+            if not self._subset_only or self._in_team:
+                polled = await self._lease.acquire(candidacy)
+            elif await self._lease.is_free():
+                polled = EVERY_ACCOUNT
+            now = self._monotonic()
+            if polled is EVERY_ACCOUNT:
+                self._seen_at[""] = now
+                return ConsoleRole(polled)
+            self._seen_at |= {each: now for each in candidacy.accounts | candidacy.refused if each in polled}
+            heartbeats = await self._lease.heartbeats()
         except OSError as error:
             reason = f"{error.filename}: {error.strerror}: other consoles may poll too. Check the folder's permissions"
-            return ConsoleRole(is_leader=True, lease_error=reason)
-        except JournalError as error:
-            return self._without_database(str(error))
-        try:
-            heartbeat = await self._lease.last_heartbeat()
+            return ConsoleRole(EVERY_ACCOUNT, lease_error=reason)
         except JournalError as error:
             if self._in_team:
-                return self._without_database(str(error))
-            heartbeat = self._last_heartbeat  # the error is shown when external changes are read
-        is_new = heartbeat is not None and heartbeat != self._last_heartbeat
-        if is_new:
-            self._last_heartbeat, self._last_heartbeat_at = heartbeat, self._monotonic()
-        accounts: tuple[AccountState, ...] = ()
-        if heartbeat is not None and is_new:
-            accounts, self._paused = decode_accounts(heartbeat)
-        is_overdue = self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
-        if self._in_team and heartbeat is None:
-            return ConsoleRole(False, is_silent=is_overdue, lease_error=NO_WORKER if is_overdue else "")
-        is_silent = heartbeat is not None and is_overdue
-        pid, host = (heartbeat.pid, heartbeat.host) if heartbeat else (None, "")
-        return ConsoleRole(False, pid, is_silent, self._paused, accounts, host=host)
+                return ConsoleRole(polled, silent=self._silent(), lease_error="" if polled else str(error))
+            heartbeats = tuple(self._heartbeats.values())  # the error is shown when external changes are read
+        return self._role(polled, heartbeats)
 
-    def _without_database(self, error: str) -> ConsoleRole:
-        is_overdue = self._monotonic() - self._last_heartbeat_at > SILENT_AFTER
-        return ConsoleRole(False, is_silent=is_overdue, lease_error=error)
+    def _role(self, polled: AccountSet, heartbeats: Iterable[Heartbeat]) -> ConsoleRole:
+        found = {heartbeat.account: heartbeat for heartbeat in heartbeats if heartbeat.account not in polled}
+        accounts: list[AccountState] = []
+        for account, heartbeat in found.items():
+            if heartbeat != self._heartbeats.get(account):
+                self._seen_at[account] = self._monotonic()
+                states, is_paused = decode_accounts(heartbeat)
+                accounts += states
+                (self._paused.add if is_paused else self._paused.discard)(account)
+        self._heartbeats = found
+        silent, paused = self._silent(), frozenset(self._paused)
+        self._paused = {account for account in paused if account not in polled}
+        return ConsoleRole(
+            polled,
+            frozenset((heartbeat.host, heartbeat.pid) for heartbeat in found.values()),
+            silent,
+            EVERY_ACCOUNT if "" in paused else paused,
+            tuple(accounts),
+            NO_WORKER if self._in_team and silent and not polled and not found else "",
+        )
 
-    async def write_heartbeat(self, accounts: Iterable[AccountState], *, is_paused: bool) -> None:
-        """Write a heartbeat with the account states, if this console holds the lease and one is due."""
+    def _silent(self) -> AccountSet:
+        """Return the accounts without a sign of life of a leader for too long."""
+        now = self._monotonic()
+        if not self._in_team:
+            is_overdue = now - self._seen_at.get("", self._started_at) > SILENT_AFTER
+            return EVERY_ACCOUNT if is_overdue and self._heartbeats else NO_ACCOUNT
+        live = {account for account, at in self._seen_at.items() if now - at <= SILENT_AFTER}
+        if now - self._started_at > SILENT_AFTER:
+            return AllExcept(live)
+        return frozenset(self._seen_at.keys() - live)
+
+    async def write_heartbeats(self, accounts: Iterable[AccountState], paused: AccountSet) -> None:
+        """Write heartbeats with the account states, if this console holds a lease and one is due."""
         states = tuple(accounts)
-        summary = (is_paused, *((state.name, state.health, state.waits_until) for state in states))
+        summary = [(state.name, state.health, state.waits_until, state.name in paused) for state in states]
         is_due = self._monotonic() - self._written_at >= HEARTBEAT_INTERVAL or summary != self._written
-        if not self._lease.is_held or not is_due:
+        if not self._lease.held or not is_due:
             return
+
+        def encode(wanted: AccountSet) -> bytes:
+            """Return the states of some accounts, and whether polling is paused."""
+            found = tuple(state for state in states if state.name in wanted)
+            is_paused = paused is EVERY_ACCOUNT or any(state.name in paused for state in found)
+            return encode_accounts((found, is_paused))
+
         try:
-            await self._lease.write_heartbeat(encode_accounts((states, is_paused)))
+            await self._lease.write_heartbeats(encode)
         except JournalError:
             return  # shown by the journal writer; the next tick tries again
         self._written_at, self._written = self._monotonic(), summary
 
     async def release(self) -> None:
-        """Release the lease."""
+        """Release the leases."""
         await self._lease.release()

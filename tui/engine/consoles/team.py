@@ -1,6 +1,7 @@
 """Part of an engine in a team: its watchlist is published, and only a worker polls.
 
-A worker handles the jobs of all published watchlists. Every other process follows: it sends its commands to the worker.
+A worker handles the jobs of all published watchlists whose accounts it polls. Every other process follows: it sends its
+commands to the workers, each to the one that polls the account.
 """
 
 import asyncio
@@ -14,11 +15,12 @@ from tui.domain.job_state import PollSkipped
 from tui.domain.models import Fault, FaultKind, Job, Ref
 from tui.domain.team import merge_lists, team_board
 from tui.engine.api import CommandResult, Pause, Refresh, Renew, Resume
+from tui.engine.consoles.leader_election import NO_WORKER
 from tui.engine.polling.job_store import JobStore
 from tui.presentation.descriptions import foreign_refusal
 from tui.presentation.formatting import count_of
 from tui.storage.journal.database import JournalError
-from tui.storage.protocols import TeamExchange
+from tui.storage.protocols import OpenCommand, TeamExchange
 from tui.storage.watchlist.operations import Add, Operation, Restore
 
 RESULT_INTERVAL = 0.5
@@ -30,6 +32,8 @@ RENEWAL_TIMEOUT = 90.0
 POLL_TIMEOUT = 60.0
 """Seconds that a one-shot poll waits for the worker's."""
 
+NO_KEY = "No worker can poll {}: start `babeltop watch` where the API key is"
+"""Result of a command for an account that no live worker can poll."""
 VIEWER_REFUSAL = "Read-only: the role viewer of the team's database neither edits, commands nor downloads"
 """Why the console of a viewer does not perform a command."""
 
@@ -45,7 +49,6 @@ class _Request(Struct, frozen=True, omit_defaults=True):
     kind: str
     refs: tuple[Ref, ...] = ()
     paused: bool = False
-    account: str = ""
 
 
 class _Result(Struct, frozen=True):
@@ -134,16 +137,16 @@ class TeamMember:
         foreign = [states[ref].job for ref in operation.refs if ref in states and states[ref].job.is_foreign]
         return foreign_refusal(foreign)
 
-    async def check(self, *, is_leader: bool) -> None:
-        """Publish the watchlist if it changed, take those of others, and perform their commands as leader."""
+    async def check(self, polled: Collection[str]) -> None:
+        """Publish the watchlist if it changed, take those of others, and perform commands for the polled accounts."""
         try:
             await self._exchange_watchlists()
         except JournalError as error:
             self._job_store.set_problem("team", str(error))
             return
         self._job_store.set_problem("team", self._exchange.restriction)
-        if is_leader:
-            await self._perform_requests()
+        if polled:
+            await self._perform_requests(polled)
 
     async def _exchange_watchlists(self) -> None:
         may_publish = self._publishes and not self.is_viewer and not self._exchange.restriction
@@ -166,54 +169,78 @@ class TeamMember:
         return None if result.ok else Fault(FaultKind.OFFLINE, result.message)
 
     async def poll(self, refs: Sequence[Ref]) -> None:
-        """Let the worker poll the jobs, and wait until it has; the others get a fault."""
+        """Let the workers poll the jobs, and wait until they have; the others get a fault."""
         before = {ref: self._job_store.states[ref].poll_count for ref in refs}
-        result = await self.send(Refresh(tuple(refs))) if refs else CommandResult()
-        reason, waiting = result.message, list(refs)
-        if result.ok:
-            reason = f"the worker has not polled it within {POLL_TIMEOUT:g} s"
-            for _ in range(int(POLL_TIMEOUT / RESULT_INTERVAL)):
-                await self._merge_changes()
-                waiting = [ref for ref in waiting if self._job_store.states[ref].poll_count == before[ref]]
-                if not waiting:
-                    return
-                await asyncio.sleep(RESULT_INTERVAL)
-        for ref in waiting:
-            self._job_store.apply(ref, PollSkipped(Fault(FaultKind.OFFLINE, reason)))
+        results = await self._send(Refresh(tuple(refs)))
+        waiting = [ref for ref in refs if results[ref.account].ok]
+        for _ in range(int(POLL_TIMEOUT / RESULT_INTERVAL)):
+            await self._merge_changes()
+            waiting = [ref for ref in waiting if self._job_store.states[ref].poll_count == before[ref]]
+            if not waiting:
+                break
+            await asyncio.sleep(RESULT_INTERVAL)
+        for ref in refs:
+            result = results[ref.account]
+            reason = f"the worker has not polled it within {POLL_TIMEOUT:g} s" if result.ok else result.message
+            if ref in waiting or not result.ok:
+                self._job_store.apply(ref, PollSkipped(Fault(FaultKind.OFFLINE, reason)))
 
     async def send(self, command: RemoteCommand) -> CommandResult:
-        """Send a command to the worker, and return its result."""
-        if self.is_viewer:
-            return CommandResult(ok=False, message=VIEWER_REFUSAL)
-        timeout = RENEWAL_TIMEOUT if isinstance(command, Renew) else COMMAND_TIMEOUT
-        try:
-            number = await self._exchange.submit(msgspec.json.encode(_request(command)))
-            for _ in range(int(timeout / RESULT_INTERVAL)):
-                await asyncio.sleep(RESULT_INTERVAL)
-                answer = await self._exchange.result(number)
-                if answer is not None:
-                    result = _decode_result(answer)
-                    return CommandResult(ok=result.ok, message=result.message)
-        except (JournalError, msgspec.DecodeError) as error:
-            return CommandResult(ok=False, message=str(error))
-        return CommandResult(
-            ok=False, message=f"No worker performed it within {timeout:g} s: `babeltop team status` shows why"
-        )
+        """Send a command to the workers that poll its accounts, and return their result."""
+        results = (await self._send(command)).values()
+        failed = [result.message for result in results if not result.ok]
+        messages = dict.fromkeys(failed or [result.message for result in results])
+        message = NO_WORKER if isinstance(command, Pause) else "No job selected"
+        return CommandResult(ok=bool(results) and not failed, message="; ".join(messages) or message)
 
-    async def _perform_requests(self) -> None:
-        """Perform the commands of other consoles. None delays the caller."""
+    async def _send(self, command: RemoteCommand) -> Mapping[str, CommandResult]:
+        """Send a command, and return the results by account; none if it is for all, and no worker lives."""
+        requests = _requests(command)
+        if self.is_viewer:
+            return dict.fromkeys(requests or [""], CommandResult(ok=False, message=VIEWER_REFUSAL))
         try:
-            found = await self._exchange.open_commands()
+            if not isinstance(command, Pause):
+                encoded = {account: msgspec.json.encode(request) for account, request in requests.items()}
+                numbers = await self._exchange.submit(encoded)
+            else:
+                request = _Request("pause", paused=command.paused)
+                numbers = await self._exchange.submit_to_all(msgspec.json.encode(request))
+            results = await self._await_results(numbers, command)
+        except (JournalError, msgspec.DecodeError) as error:
+            return dict.fromkeys(requests or [""], CommandResult(ok=False, message=str(error)))
+        missing = {account: CommandResult(ok=False, message=NO_KEY.format(account)) for account in requests}
+        return {**missing, **results}
+
+    async def _await_results(self, numbers: Mapping[str, int], command: RemoteCommand) -> dict[str, CommandResult]:
+        """Return the results of the commands with these numbers, by account."""
+        timeout = RENEWAL_TIMEOUT if isinstance(command, Renew) else COMMAND_TIMEOUT
+        text = f"No worker performed it within {timeout:g} s: `babeltop team status` shows why"
+        results = dict.fromkeys(numbers, CommandResult(ok=False, message=text))
+        waiting = {number: account for account, number in numbers.items()}
+        for _ in range(int(timeout / RESULT_INTERVAL)):
+            if not waiting:
+                break
+            await asyncio.sleep(RESULT_INTERVAL)
+            for number, answer in (await self._exchange.results(waiting.keys())).items():
+                result = _decode_result(answer)
+                results[waiting.pop(number)] = CommandResult(ok=result.ok, message=result.message)
+        return results
+
+    async def _perform_requests(self, accounts: Collection[str]) -> None:
+        """Perform the commands of other consoles for these accounts. None delays the caller."""
+        try:
+            found = await self._exchange.open_commands(accounts)
         except JournalError:
             return  # shown elsewhere; the next tick tries again
-        for number, command, age in found:
-            if number not in self._performing:
-                self._performing[number] = task = asyncio.create_task(self._perform_request(number, command, age))
-                task.add_done_callback(lambda _, number=number: self._performing.pop(number, None))
+        for each in found:
+            if each.number not in self._performing:
+                self._performing[each.number] = task = asyncio.create_task(self._perform_request(each))
+                task.add_done_callback(lambda _, number=each.number: self._performing.pop(number, None))
 
-    async def _perform_request(self, number: int, encoded: bytes, age: float) -> None:
+    async def _perform_request(self, request: OpenCommand) -> None:
         try:
-            command = None if age > COMMAND_TIMEOUT else _command(_decode_request(encoded))
+            is_late = request.age > COMMAND_TIMEOUT
+            command = None if is_late else _command(_decode_request(request.command), request.account)
             if command is None:
                 result = CommandResult(ok=False, message="No worker performed it in time")
             else:
@@ -227,7 +254,7 @@ class TeamMember:
             log.exception("a command of another console failed")
             result = CommandResult(ok=False, message="Internal error of the worker, see its babeltop.log")
         try:
-            await self._exchange.complete(number, msgspec.json.encode(_Result(result.ok, result.message)))
+            await self._exchange.complete(request.number, msgspec.json.encode(_Result(result.ok, result.message)))
         except JournalError as error:
             log.warning("%s", error)
 
@@ -239,27 +266,30 @@ class TeamMember:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _request(command: RemoteCommand) -> _Request:
+def _requests(command: RemoteCommand) -> dict[str, _Request]:
+    """Return what is sent for each account; nothing for a command that is for all."""
     match command:
-        case Refresh(refs):
-            return _Request("refresh", refs)
-        case Renew(refs):
-            return _Request("renew", refs)
-        case Pause(paused):
-            return _Request("pause", paused=paused)
+        case Refresh(refs) | Renew(refs):
+            kind = "refresh" if isinstance(command, Refresh) else "renew"
+            accounts = dict.fromkeys(ref.account for ref in refs)
+            return {each: _Request(kind, tuple(ref for ref in refs if ref.account == each)) for each in accounts}
         case Resume(account):
-            return _Request("resume", account=account)
+            return {account: _Request("resume")}
+        case Pause():
+            return {}
 
 
-def _command(request: _Request) -> RemoteCommand:
+def _command(request: _Request, account: str) -> RemoteCommand:
+    """Return the command that a worker performs for an account."""
+    refs = tuple(ref for ref in request.refs if ref.account == account)
     match request.kind:
         case "refresh":
-            return Refresh(request.refs)
+            return Refresh(refs)
         case "renew":
-            return Renew(request.refs)
+            return Renew(refs)
         case "pause":
-            return Pause(request.paused)
+            return Pause(request.paused, account)
         case "resume":
-            return Resume(request.account)
+            return Resume(account)
         case _:
             raise msgspec.DecodeError(request.kind)

@@ -59,9 +59,9 @@ class DownloadQueue:
         job_store: JobStore,
         publish: Publish,
         downloader: JobDownloader,
-        is_leader: Callable[[], bool],
+        is_leader: Callable[[str], bool],
     ) -> None:
-        """Create an empty queue. `is_leader`: whether this console runs the automatic downloads."""
+        """Create an empty queue. `is_leader`: whether this console runs the automatic downloads of an account."""
         self._workspace, self._job_store, self._publish, self._downloader = workspace, job_store, publish, downloader
         self._is_leader, self._now = is_leader, context.now
         self._locks = DownloadLocks(workspace.paths.state_dir)
@@ -119,7 +119,12 @@ class DownloadQueue:
         state = self._job_store.states.get(ref)
         if state is None or not state.job.download or state.phase is not Phase.DONE or state.job.archived:
             return
-        if self._is_waiting(ref) or ref in self._running or self._workspace.readonly or not self._is_leader():
+        if (
+            self._is_waiting(ref)
+            or ref in self._running
+            or self._workspace.readonly
+            or not self._is_leader(ref.account)
+        ):
             return
         failure = self._failures.get(ref)
         if (
@@ -196,7 +201,7 @@ class DownloadQueue:
         running = sum(ref.account == account for ref in self._running)
         for ref in tuple(islice(self._waiting[account], max(0, MAX_RUNNING - running))):
             options = self._take(ref)
-            if options is None or not (options.user_requested or self._is_leader()):
+            if options is None or not (options.user_requested or self._is_leader(ref.account)):
                 continue  # another console is the leader by now
             self._running[ref] = task = asyncio.create_task(self._download_job(ref, options))
             task.add_done_callback(lambda task, ref=ref: self._on_job_end(ref, task))

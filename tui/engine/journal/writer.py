@@ -1,11 +1,11 @@
 """Writer of journal entries: gathers them and writes them in batches on the engine's loop. No loss goes unreported."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tui.domain.job_state import JobState, PhaseChange
 from tui.storage.journal.database import JournalError
-from tui.storage.journal.journal import JournalEntry
+from tui.storage.journal.journal import EntriesWaitError, JournalEntry
 from tui.storage.protocols import JobJournal
 
 BATCH_INTERVAL = 0.25
@@ -95,20 +95,28 @@ class JournalWriter:
             await self._write(len(self._pending))
 
     async def _write(self, count: int) -> None:
-        """Write the oldest entries. After a failure they are kept for the retry, and the error is reported."""
+        """Write the oldest entries. Those that fail are kept for the retry, and the error is reported."""
         entries = self._pending[:count]
         if not entries:
             return
+        waiting: Sequence[JournalEntry] = ()
         try:
-            recorded = set(await self._journal.record(entries))
+            changes = await self._journal.record(entries)
+        except EntriesWaitError as error:
+            self._set_problem(str(error))
+            changes, waiting = error.changes, error.waiting
         except JournalError as error:
             self._set_problem(str(error))
             del self._pending[:-MAX_BACKLOG]
             self._flush_in(RETRY_INTERVAL)
             return
-        self._set_problem("")
-        del self._pending[:count]
+        if waiting:
+            self._flush_in(RETRY_INTERVAL)
+        else:
+            self._set_problem("")
+        self._pending[:count] = waiting
         self._behind_since = self._now() if self._pending else None  # each batch is at most a moment younger
+        recorded = set(changes)
         for entry in entries if recorded else ():
             if entry.change is not None and entry.change in recorded:
                 self._on_phase_change(entry.state, entry.change)

@@ -32,6 +32,11 @@ class TeamHooks:
         self._dispatcher = dispatcher
         self._queues = {_digest(queue.hook): queue for queue in dispatcher.queues}
 
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Names of the hooks in the outbox."""
+        return tuple(self._queues)
+
     def deliveries(self, event: AlertEvent) -> tuple[HookDelivery, ...]:
         """Return the deliveries of an event, to be written with it."""
         return tuple(self._deliveries(event))

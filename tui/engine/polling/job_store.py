@@ -23,7 +23,8 @@ from tui.domain.job_state import (
     PollScheduled,
     PollSkipped,
 )
-from tui.domain.models import ENDED, DownloadedFile, FaultKind, Job, Phase, PollReason, Ref, RequestRecord
+from tui.domain.models import ACTIVE, ENDED, DownloadedFile, FaultKind, Job, Phase, PollReason, Ref, RequestRecord
+from tui.domain.team import EVERY_ACCOUNT, AccountSet
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.accounts.retirement import GONE
 from tui.engine.api import Notice, NoticeKind, ProblemsChanged, Publish, WatchlistOrder
@@ -146,12 +147,18 @@ class JobStore:
             return state
         return job_state.reduce(job_state.reduce(state, ClockShifted(-lead))[0], HistoryBounded(now))[0]
 
-    def mark_all_stale(self) -> None:
-        """Mark the reports of active jobs stale: no console polls."""
-        self._update_all(MarkedStale(self._now() - 1))
+    def mark_stale(self, accounts: AccountSet) -> None:
+        """Mark the reports of active jobs of these accounts stale: no console polls them."""
+        self._update_all(MarkedStale(self._now() - 1), accounts)
 
-    def _update_all(self, event: Event) -> None:
-        for state in list(self.states.values()):
+    def active_accounts(self) -> frozenset[str]:
+        """Return the accounts with jobs to be polled."""
+        return frozenset(
+            state.job.account for state in self.states.values() if state.phase in ACTIVE and not state.job.archived
+        )
+
+    def _update_all(self, event: Event, accounts: AccountSet = EVERY_ACCOUNT) -> None:
+        for state in [state for state in self.states.values() if state.job.account in accounts]:
             after, _ = job_state.reduce(state, event)
             if after != state:
                 self._update(after)
@@ -205,10 +212,10 @@ class JobStore:
         for state in self.states.values():
             self.journal_writer.add(JournalEntry(state))
 
-    def take_over(self) -> None:
-        """Schedule all jobs for a new leader. Polls that the previous leader scheduled soon stay as they are."""
+    def take_over(self, is_gained: Callable[[str], bool] = lambda _account: True) -> None:
+        """Schedule the jobs of a new leader's accounts. Polls that the last leader scheduled soon stay as they are."""
         now = self._now()
-        for known in list(self.states.values()):
+        for known in [state for state in self.states.values() if is_gained(state.job.account)]:
             state, policy, at = self._with_refusal(known), self.scheduler.policy_for(known.job), known.next_poll_at
             if state == known and policy is not None and at is not None and at < now + policy.steady_interval:
                 self.on_scheduled(state.job.ref, at)

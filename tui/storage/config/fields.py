@@ -80,6 +80,10 @@ class Rate(float):
         return cls(value)
 
 
+class Weight(Rate):
+    """Share, relative to the weights of others."""
+
+
 class Concurrency(int):
     """Requests in flight at once, 1 to 64."""
 

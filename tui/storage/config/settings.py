@@ -29,6 +29,7 @@ from tui.storage.config.fields import (
     Timeout,
     ViewName,
     WebhookUrl,
+    Weight,
 )
 from tui.storage.config.quiet_time import QuietTime
 from tui.storage.config.secrets import ApiKeySource, EnvironmentVariable, SecretSource
@@ -222,6 +223,8 @@ class TeamSettings(Struct, frozen=True, kw_only=True):
     """Name under which the watchlist is published. Empty: login name, host and path of the file."""
     insecure_database: bool = False
     """Allows a server on another host without sslmode=verify-full."""
+    weight: Weight = Weight(1.0)
+    """Share of the accounts that a worker polls, relative to other workers that have the same keys."""
 
 
 class UiSettings(Struct, frozen=True, kw_only=True):

@@ -16,6 +16,8 @@ class Heartbeat(NamedTuple):
     """States of its accounts, and whether polling is paused, as the engine encodes them."""
     host: str = ""
     """Computer of the leader; "" for this one."""
+    account: str = ""
+    """Account that the leader polls; "" for every one."""
 
 
 class HeartbeatTable:

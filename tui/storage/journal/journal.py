@@ -20,7 +20,7 @@ from tui.domain.models import DownloadedFile, FaultKind, Phase, Ref, RequestReco
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.deliveries import HookDelivery
 from tui.storage.journal import downloads
-from tui.storage.journal.database import Database
+from tui.storage.journal.database import Database, JournalError
 from tui.storage.journal.migrations import MIGRATIONS, UNSUPPORTED_VERSION
 from tui.storage.journal.successors import SuccessorTable
 
@@ -41,6 +41,15 @@ MAX_REQUESTS = 200_000
 """Requests that are kept at most, however new: about 20 MB."""
 PRUNE_STEP = 5000
 """Rows of a table that one pruning deletes at most: about 10 ms."""
+
+
+class EntriesWaitError(JournalError):
+    """Some entries of a batch can't be written yet; the others are written."""
+
+    def __init__(self, text: str, waiting: "Sequence[JournalEntry]", changes: Sequence[PhaseChange]) -> None:
+        """Take the entries to be written later, and the phase changes of the others that are newly recorded."""
+        super().__init__(text)
+        self.waiting, self.changes = waiting, changes
 
 
 class JournalEntry(Struct, frozen=True):

@@ -11,11 +11,13 @@ from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.domain.polling.rate_limit import RateLimit
+from tui.domain.team import EVERY_ACCOUNT, NO_ACCOUNT, AccountSet
 from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.fleet import FleetCursor, FleetPage
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.locks import poller_lease
+from tui.storage.protocols import Candidacy
 
 OpenJournal = Callable[[], Journal]
 """Returns the journal, which may be another one at each call. May raise JournalError and OSError."""
@@ -126,20 +128,22 @@ class LocalRateLimits:
 
 
 class LocalLease:
-    """Lease on a lock of the operating system, with heartbeats on SQLite."""
+    """Leases of all accounts at once, by one lock of the operating system, with heartbeats on SQLite."""
+
+    problems: Sequence[str] = ()
 
     def __init__(self, journal: OpenJournal, lease: poller_lease.Lease) -> None:
         self._journal = journal
         self._lease = lease
 
     @property
-    def is_held(self) -> bool:
-        """Whether this process has locked the file."""
-        return self._lease.is_held
+    def held(self) -> AccountSet:
+        """Every account if this process has locked the file, else none."""
+        return EVERY_ACCOUNT if self._lease.is_held else NO_ACCOUNT
 
-    async def acquire(self) -> bool:
+    async def acquire(self, _candidacy: Candidacy) -> AccountSet:
         """Lock the file. Raises OSError."""
-        return self._lease.acquire()
+        return EVERY_ACCOUNT if self._lease.acquire() else NO_ACCOUNT
 
     async def is_free(self) -> bool:
         """Return whether no other process has locked the file. Raises OSError."""
@@ -149,13 +153,14 @@ class LocalLease:
         """Unlock the file."""
         self._lease.release()
 
-    async def last_heartbeat(self) -> Heartbeat | None:
+    async def heartbeats(self) -> Sequence[Heartbeat]:
         """Read the last heartbeat."""
-        return self._journal().heartbeats.latest(self._lease.name)
+        last = self._journal().heartbeats.latest(self._lease.name)
+        return () if last is None else (last,)
 
-    async def write_heartbeat(self, account_states: bytes) -> None:
+    async def write_heartbeats(self, encode: Callable[[AccountSet], bytes]) -> None:
         """Write a heartbeat."""
-        self._journal().heartbeats.record(self._lease.name, os.getpid(), account_states)
+        self._journal().heartbeats.record(self._lease.name, os.getpid(), encode(EVERY_ACCOUNT))
 
 
 class LocalSuccessors:

@@ -16,6 +16,7 @@ from tui.presentation import sanitize
 from tui.storage.journal.database import OutdatedProgramError
 from tui.storage.team.connection import CONNECT_TIMEOUT, NO_SCHEMA, UNVERSIONED, TeamDatabaseError
 from tui.storage.team.layout import LAYOUT_COLUMN, Layout, LayoutGuard
+from tui.storage.team.lease import TTL
 from tui.storage.team.migrations import MIGRATIONS, Migration, layout_after
 from tui.storage.team.schema import CREATE, GRANT, LEASE_NAME, ROLES
 
@@ -31,9 +32,28 @@ PAUSE = 1.0
 """Seconds between two attempts, in which workers go on."""
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('babeltop schema'))"
 
+_WORKERS = """
+SELECT host, pid, version, accounts, ARRAY(SELECT account FROM babeltop.lease WHERE holder = incarnation
+    AND expires_at > clock_timestamp() ORDER BY account)
+FROM babeltop.worker WHERE seen_at > extract(epoch FROM clock_timestamp()) - %s ORDER BY name, incarnation"""
+_UNPOLLED = """
+SELECT account FROM babeltop.lease WHERE expires_at < clock_timestamp()
+  AND EXISTS (SELECT FROM babeltop.job WHERE job.account = lease.account) ORDER BY account"""
 _ROLE = """
 SELECT CASE WHEN has_table_privilege('babeltop.job', 'INSERT') THEN 'worker'
   WHEN has_column_privilege('babeltop.job', 'results', 'SELECT') THEN 'editor' ELSE 'viewer' END"""
+
+
+class WorkerStatus(NamedTuple):
+    """Process that is there to poll."""
+
+    host: str
+    pid: int
+    version: str
+    accounts: tuple[str, ...]
+    """Accounts that it can poll."""
+    polled: tuple[str, ...]
+    """Accounts that it polls."""
 
 
 class TeamStatus(NamedTuple):
@@ -46,8 +66,9 @@ class TeamStatus(NamedTuple):
     """Why this program may only read, and the remedy; "" if it may do all."""
     role: str
     """What the login may do: `worker`, `editor` or `viewer`."""
-    worker: tuple[str, int, str] | None
-    """Host, process id and version of the process that polls; None: no process does."""
+    workers: tuple[WorkerStatus, ...]
+    unpolled: tuple[str, ...]
+    """Accounts with jobs that no process polls."""
     watchlists: tuple[tuple[str, str, int], ...]
     """Name, owner and number of jobs of each published watchlist."""
     job_count: int
@@ -202,12 +223,8 @@ async def read_status(conninfo: str) -> TeamStatus:
             lead = database_time - (before + time.time()) / 2
             (role,) = await _row(connection, _ROLE)
             (job_count,) = await _row(connection, "SELECT count(*) FROM babeltop.job")
-            worker = await (
-                await connection.execute(
-                    "SELECT host, pid, version FROM babeltop.lease WHERE name = %s AND expires_at > clock_timestamp()",
-                    (LEASE_NAME,),
-                )
-            ).fetchone()
+            workers = await (await connection.execute(_WORKERS, (TTL,))).fetchall()
+            unpolled = await (await connection.execute(_UNPOLLED)).fetchall()
             watchlists = await (
                 await connection.execute(
                     "SELECT name, owner, jsonb_array_length(convert_from(jobs, 'UTF8')::jsonb) "
@@ -222,7 +239,11 @@ async def read_status(conninfo: str) -> TeamStatus:
             layout,
             guard.restriction,
             role,
-            worker and (worker[0], worker[1], worker[2]),
+            tuple(
+                WorkerStatus(host, pid, version, tuple(accounts), tuple(polled))
+                for host, pid, version, accounts, polled in workers
+            ),
+            tuple(account for (account,) in unpolled),
             tuple((name, owner, count) for name, owner, count in watchlists),
             job_count,
             lead,

@@ -15,7 +15,6 @@ from psycopg import AsyncConnection, conninfo, pq
 
 from tui.storage.journal.database import JournalError, OutdatedProgramError
 from tui.storage.team.layout import LAYOUT_COLUMN, LayoutGuard
-from tui.storage.team.schema import FENCED
 
 STATEMENT_TIMEOUT = 10.0
 """Seconds after which a statement is given up, and the connection with it."""
@@ -41,10 +40,6 @@ UNVERSIONED = (
 
 class TeamDatabaseError(JournalError):
     """The team's database cannot be used."""
-
-
-class LeaseLostError(TeamDatabaseError):
-    """The database refused a write: another process holds the lease."""
 
 
 class DatabaseClock:
@@ -201,8 +196,6 @@ class TeamDatabase:
     def _failed(self, error: Exception) -> TeamDatabaseError:
         """Return the error for the caller; a connection that may be broken is closed."""
         state = getattr(error, "sqlstate", None)
-        if state == FENCED:
-            return LeaseLostError("the team's database: this process does not hold the lease")
         text = " ".join(str(error).split()) or type(error).__name__
         is_refused = state is not None and self._connection is not None and not self._connection.broken
         if is_refused and not isinstance(error, psycopg.OperationalError):

@@ -1,12 +1,14 @@
 """What the processes of a team give each other: published watchlists, and commands with their results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
 from tui.domain.models import Job
 from tui.presentation.sanitize import clean
+from tui.storage.protocols import OpenCommand
 from tui.storage.team.connection import TeamDatabase
+from tui.storage.team.lease import TTL
 from tui.storage.watchlist.parser import trusted_jobs
 
 _encode = msgspec.json.Encoder().encode
@@ -67,25 +69,41 @@ class TeamExchange:
         self._lists, self._revisions = {clean(name): kept[name] for name in sorted(kept)}, revisions
         return self._lists
 
-    async def submit(self, command: bytes) -> int:
-        """Submit a command to the worker that polls, and return its number."""
+    async def submit(self, commands: Mapping[str, bytes]) -> Mapping[str, int]:
+        """Submit commands by account, each to the worker that polls it; return their numbers by account."""
         rows = await self._database.write(
-            "INSERT INTO babeltop.command_request (command) VALUES (%s) RETURNING id", (command,)
+            "INSERT INTO babeltop.command_request (account, command) SELECT account, command "
+            f"FROM unnest(%s::text[], %s::bytea[]) AS wanted (account, command) JOIN {_LIVE} USING (account) "
+            "RETURNING account, id",
+            (list(commands), list(commands.values())),
         )
-        return rows[0][0]
+        return dict(rows)
 
-    async def result(self, number: int) -> bytes | None:
-        """Read the result of a command; None: there is none yet."""
-        rows = await self._database.execute("SELECT answer FROM babeltop.command_request WHERE id = %s", (number,))
-        return bytes(rows[0][0]) if rows and rows[0][0] is not None else None
+    async def submit_to_all(self, command: bytes) -> Mapping[str, int]:
+        """Submit a command for each account that a live worker can poll; return their numbers by account."""
+        rows = await self._database.write(
+            f"INSERT INTO babeltop.command_request (account, command) SELECT account, %s FROM {_LIVE} "
+            "RETURNING account, id",
+            (command,),
+        )
+        return dict(rows)
 
-    async def open_commands(self) -> Sequence[tuple[int, bytes, float]]:
-        """Read the commands without a result, oldest first, each with its age in seconds."""
+    async def results(self, numbers: Collection[int]) -> Mapping[int, bytes]:
+        """Read the results of those commands that have one, by number."""
         rows = await self._database.execute(
-            "SELECT id, command, extract(epoch FROM clock_timestamp()) - requested_at FROM babeltop.command_request "
-            "WHERE answered_at IS NULL ORDER BY id LIMIT 100"
+            "SELECT id, answer FROM babeltop.command_request WHERE id = ANY(%s) AND answer IS NOT NULL",
+            (list(numbers),),
         )
-        return [(number, bytes(command), float(age)) for number, command, age in rows]
+        return {number: bytes(answer) for number, answer in rows}
+
+    async def open_commands(self, accounts: Collection[str]) -> Sequence[OpenCommand]:
+        """Read the commands for these accounts that have no result, oldest first."""
+        rows = await self._database.execute(
+            "SELECT id, account, command, extract(epoch FROM clock_timestamp()) - requested_at "
+            "FROM babeltop.command_request WHERE answered_at IS NULL AND account = ANY(%s) ORDER BY id LIMIT 100",
+            (list(accounts),),
+        )
+        return [OpenCommand(number, account, bytes(command), float(age)) for number, account, command, age in rows]
 
     async def complete(self, number: int, result: bytes) -> None:
         """Write the result of a command."""
@@ -94,3 +112,8 @@ class TeamExchange:
             "WHERE id = %s",
             (result, number),
         )
+
+
+_LIVE = f"""(SELECT account FROM babeltop.lease WHERE expires_at > clock_timestamp() UNION
+  SELECT unnest(accounts) FROM babeltop.worker WHERE seen_at > extract(epoch FROM clock_timestamp()) - {TTL}) AS live"""
+"""Accounts that a live worker polls or can poll."""

@@ -1,6 +1,7 @@
-"""Journal of the team's jobs. Only the holder of the lease writes; each batch is one statement that the lease fences.
+"""Journal of the team's jobs. Only the holder of an account's lease writes its jobs.
 
-Followers read what changed by a revision that the lease's row counts: its lock makes revisions visible in order.
+Each batch is one statement, in which the lease of each account fences the entries of that account. Followers read what
+changed by a revision that the lease's row counts: its lock makes the account's revisions visible in order.
 What they read is also kept in the local journal, from which a console shows its board while the database is away.
 """
 
@@ -17,11 +18,10 @@ from tui.domain.models import FaultKind, Link, Phase, Ref, ReportedLink, Request
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.fleet import PAGE_ROWS, FleetCursor, FleetPage, read_ends, read_requests
-from tui.storage.journal.journal import MAX_BODY_BYTES, RETENTION, Journal, JournalEntry
-from tui.storage.team.connection import LAYOUT_AND_TIME, LeaseLostError, TeamDatabase, TeamDatabaseError
+from tui.storage.journal.journal import MAX_BODY_BYTES, RETENTION, EntriesWaitError, Journal, JournalEntry
+from tui.storage.team.connection import LAYOUT_AND_TIME, TeamDatabase, TeamDatabaseError
 from tui.storage.team.lease import TeamLease
 from tui.storage.team.outbox import delivery_rows
-from tui.storage.team.schema import LEASE_NAME
 
 PRUNE_STEP = 5000
 """Rows of a table that one pruning deletes at most."""
@@ -44,38 +44,51 @@ class TeamJournal:
         self._database = database
         self._lease = lease
         self._local = local
-        self._revision: int | None = None
-        """Revision up to which this process has read; None: nothing yet."""
+        self._revisions: Mapping[str, int] | None = None
+        """Revisions up to which this process has read, by account; None: nothing yet."""
         self._discarded: set[Ref] = set()
         """Jobs whose entries another process's lease has discarded."""
 
     async def record(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
-        """Write the batch as holder of the lease; while another process holds it, only the downloads are kept.
+        """Write the entries of the accounts whose leases this process holds; of all others only the downloads are kept.
 
-        Raises TeamDatabaseError while this process may get the lease back: then the entries are still true.
+        Raises EntriesWaitError if this process may get the lease of some entries back: then they are still true.
         """
         self._keep(JournalEntry(entry.state) for entry in entries if entry.state.downloads)
-        if not self._lease.is_held:
-            return self._unwritten(entries)
-        rows = [_row(number, entry) for number, entry in enumerate(entries) if "\0" not in entry.state.job.id]
-        try:
-            written = await self._database.write(
-                "SELECT babeltop.record(%s, %s, %s, %s::text::jsonb)",
-                (LEASE_NAME, self._lease.holder, self._lease.epoch, msgspec.json.encode(rows).decode()),
+        epochs = self._lease.epochs
+        own = [entry for entry in entries if entry.state.job.account in epochs]
+        changes, fenced = await self._write(own, epochs) if own else ([], [])
+        for entry in fenced:
+            self._lease.lose(entry.state.job.account)
+        refused = {id(entry) for entry in fenced}
+        unwritten = [each for each in entries if id(each) in refused or each.state.job.account not in epochs]
+        waiting = [entry for entry in unwritten if self._lease.may_return(entry.state.job.account)]
+        kept = {id(entry) for entry in waiting}
+        if self._lease.is_worker:
+            self._discarded.update(entry.state.job.ref for entry in unwritten if id(entry) not in kept)
+        if waiting:
+            accounts = ", ".join(sorted({entry.state.job.account for entry in waiting}))
+            raise EntriesWaitError(
+                f"Results wait to be written: this worker does not hold the lease of {accounts} now", waiting, changes
             )
-        except LeaseLostError:
-            self._lease.lose()
-            return self._unwritten(entries)
-        positions = [int(row[0]) for row in written]
-        self._discarded.update(entries[-1 - position].state.job.ref for position in positions if position < 0)
-        changes = [entries[position].change for position in positions if position >= 0]
-        return tuple(change for change in changes if change is not None)
+        return changes
 
-    def _unwritten(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
-        if self._lease.may_hold and not self._lease.is_taken:
-            raise TeamDatabaseError("Results wait to be written: this worker does not hold the team's lease now")
-        self._discarded.update(entry.state.job.ref for entry in entries if self._lease.is_worker)
-        return ()
+    async def _write(
+        self, entries: Sequence[JournalEntry], epochs: Mapping[str, int]
+    ) -> tuple[list[PhaseChange], list[JournalEntry]]:
+        """Write entries; return the phase changes that are new, and the entries that a lease fences."""
+        rows = [_row(number, entry) for number, entry in enumerate(entries) if "\0" not in entry.state.job.id]
+        used = {entry.state.job.account: epochs[entry.state.job.account] for entry in entries}
+        outcomes = await self._database.write(
+            "SELECT entry, outcome FROM babeltop.record(%s, %s::text::jsonb, %s::text::jsonb)",
+            (self._lease.holder, _encode(used).decode(), _encode(rows).decode()),
+        )
+        by_outcome: dict[str, list[JournalEntry]] = {"discarded": [], "changed": [], "fenced": []}
+        for number, outcome in outcomes:
+            by_outcome[outcome].append(entries[int(number)])
+        self._discarded.update(entry.state.job.ref for entry in by_outcome["discarded"])
+        changes = [entry.change for entry in by_outcome["changed"]]
+        return [change for change in changes if change is not None], by_outcome["fenced"]
 
     async def replaced_states(self) -> Mapping[Ref, JobState | None]:
         """Read the states that hold in place of those of discarded entries."""
@@ -103,28 +116,26 @@ class TeamJournal:
         except TeamDatabaseError as error:
             if self._lease.may_hold:
                 raise
-            self._revision = 0  # the next reading brings all
+            self._revisions = {}  # the next reading brings all
             return self._local().states(refs), str(error)
         states = self._with_downloads(_decoded(rows))
         self._keep(map(JournalEntry, states.values()))
         return states, ""
 
     async def _begin(self) -> None:
-        """Note the revision before the first reading, so that no later change is missed."""
-        if self._revision is None:
-            self._revision = await self._last_revision()
+        """Note the revisions before the first reading, so that no later change is missed."""
+        if self._revisions is None:
+            self._revisions = await self._last_revisions()
 
-    async def _last_revision(self) -> int:
-        """Read the revision of the last batch, and what the role may read."""
+    async def _last_revisions(self) -> dict[str, int]:
+        """Read the revision of the last batch of each account, and what the role may read."""
         rows = await self._database.execute_timed(
-            "SELECT revision, NOT has_column_privilege('babeltop.job', 'results', 'SELECT'), "
-            f"{LAYOUT_AND_TIME} FROM babeltop.lease WHERE name = %s",
-            (LEASE_NAME,),
+            "SELECT account, revision, NOT has_column_privilege('babeltop.job', 'results', 'SELECT'), "
+            f"{LAYOUT_AND_TIME} FROM babeltop.lease"
         )
-        if not rows:
-            return 0
-        revision, self._database.is_viewer = rows[0]
-        return revision
+        for _, _, is_viewer in rows[:1]:
+            self._database.is_viewer = is_viewer
+        return {account: revision for account, revision, _ in rows}
 
     @property
     def _results_column(self) -> str:
@@ -133,15 +144,22 @@ class TeamJournal:
     async def external_changes(self) -> dict[Ref, JobState]:
         """Read the states that other processes wrote since the last call, and keep them in the local journal."""
         await self._begin()
-        last = await self._last_revision()
-        if last == self._revision:
+        before, last = self._revisions or {}, await self._last_revisions()
+        changed = [account for account, revision in last.items() if revision != before.get(account, 0)]
+        if not changed:
             return {}
         found = await self._database.execute(
-            f"SELECT state, {self._results_column} FROM babeltop.job "
-            "WHERE revision > %s AND revision <= %s AND writer <> %s",
-            (self._revision, last, self._lease.holder),
+            f"SELECT state, {self._results_column} FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) "
+            "AS batch (account, low, high) JOIN babeltop.job ON job.account = batch.account "
+            "AND job.revision > batch.low AND job.revision <= batch.high WHERE writer <> %s",
+            (
+                changed,
+                [before.get(account, 0) for account in changed],
+                [last[account] for account in changed],
+                self._lease.holder,
+            ),
         )
-        self._revision = last
+        self._revisions = last
         states = self._with_downloads(_decoded(found))
         self._keep(map(JournalEntry, states.values()))
         return states

@@ -5,7 +5,7 @@ No API key, password or command line is stored: a key is named by the first byte
 """
 
 LEASE_NAME = "poller"
-"""Name of the lease: one process polls for the team."""
+"""Name of the first layout's only lease."""
 FENCED = "BT001"
 """SQLSTATE of a write by a process that does not hold the lease."""
 ROLES = ("babeltop_viewer", "babeltop_editor", "babeltop_worker")

@@ -26,12 +26,16 @@ class TeamStorage:
         *,
         polls: bool,
         watchlist: str = "",
+        worker: str = "",
+        weight: float = 1.0,
+        addresses: Mapping[str, str] | None = None,
         clock: DatabaseClock | None = None,
         layout: LayoutGuard | None = None,
     ) -> None:
-        """Connect to nothing yet. `polls`: a worker, which may hold the lease. `per_minute`: rate of each account.
+        """Connect to nothing yet. `polls`: a worker, which may hold leases. `per_minute`: rate of each account.
 
-        `watchlist`: name under which the process publishes its jobs.
+        `watchlist`: name under which the process publishes its jobs. `worker`: name of this worker, the same at every
+        start; `weight`: its share of the accounts. `addresses`: base URLs of the accounts.
         """
         self.clock = clock or DatabaseClock()
         """Clock of the database."""
@@ -41,7 +45,7 @@ class TeamStorage:
         # neither a renewal nor a delivery waits for a batch
         self._lease_database = TeamDatabase(conninfo, self.clock, layout) if polls else self.database
         self._outbox_database = TeamDatabase(conninfo, self.clock, layout) if polls else self.database
-        self.lease = TeamLease(self._lease_database, may_hold=polls)
+        self.lease = TeamLease(self._lease_database, may_hold=polls, name=worker, addresses=addresses, weight=weight)
         self.journal = TeamJournal(self.database, self.lease, local)
         self.rate_limits = TeamRateLimits(self.database, self.lease, key_of, per_minute, fenced=polls)
         self.successors = TeamSuccessors(self.database, local)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Callable, Collection, Mapping, Sequence
+from math import inf
 
 import msgspec
 
@@ -30,7 +31,7 @@ _decode = msgspec.json.Decoder(RateLimit).decode
 class TeamRateLimits:
     """RateLimits by key: accounts with one key share its row, at the lowest of their rates.
 
-    A process that polls gets tokens only while it holds the lease; any other needs the rights of a worker.
+    A process that polls gets tokens only while it holds the lease of the account; any other needs a worker's rights.
     """
 
     is_required = True
@@ -45,6 +46,8 @@ class TeamRateLimits:
         self._per_minute = per_minute
         self._is_fenced = fenced
         self._salt: bytes | None = None
+        self._remembered: dict[str, bytes] = {}
+        """Marks of keys that this process has noted, by account."""
 
     async def refusal(self) -> str:
         """Return why the login takes no tokens: requests that no rate limit counts are not sent."""
@@ -65,47 +68,55 @@ class TeamRateLimits:
 
     async def update(self, account: str, change: Callable[[RateLimit | None], RateLimit]) -> RateLimit:
         """Change the rate limit of the account's key by compare-and-set."""
-        mark, lowest = await self._mark(account), self._lowest_rate(account)
+        mark, own = await self._mark(account), self._lowest_rate(account)
         for _ in range(MAX_ATTEMPTS):
-            if self._is_fenced and not self._lease.is_held:
-                raise TeamDatabaseError("this process does not hold the team's lease")
-            version, found = await self._read(account, mark)
-            changed = change(found)
+            if self._is_fenced and account not in self._lease.held:
+                raise TeamDatabaseError(f"this process does not hold the lease of account {account}")
+            version, found, lowest = await self._read(account, mark)
+            changed, lowest = change(found), min(own, lowest)
             if lowest < changed.configured_per_minute:
                 changed = changed.with_config_of(rate_limit.initial(lowest, changed.updated_at))
             rows = await self._database.write(
                 "SELECT babeltop.update_rate_limit(%s, %s, %s)", (mark, version, _encode(changed))
             )
             if rows[0][0]:
-                if found is None:
+                if self._remembered.get(account) != mark:
                     await self._remember_key(account, mark)
                 return changed
         raise TeamDatabaseError(f"the rate limit of account {account} is changed too often by other processes")
 
-    async def _read(self, account: str, mark: bytes) -> tuple[int, RateLimit | None]:
-        """Return version and rate limit of a key; a new key starts with the rate limit of the account's last one."""
+    async def _read(self, account: str, mark: bytes) -> tuple[int, RateLimit | None, float]:
+        """Return version and rate limit of a key, and the lowest rate that other workers have for its accounts.
+
+        A new key starts with the rate limit of the account's last one.
+        """
         rows = await self._database.execute_timed(
-            f"SELECT coalesce(own.version, 0), coalesce(own.state, last.state), {LAYOUT_AND_TIME} "
+            "SELECT coalesce(own.version, 0), coalesce(own.state, last.state), "
+            "(SELECT min(per_minute) FROM babeltop.account_key AS known JOIN babeltop.lease USING (account) "
+            "WHERE known.key_mark = wanted.key_mark AND expires_at > clock_timestamp() - interval '1 hour'), "
+            f"{LAYOUT_AND_TIME} "
             "FROM (SELECT %s::bytea AS key_mark, %s AS account) AS wanted "
             "LEFT JOIN babeltop.rate_limit AS own USING (key_mark) "
             "LEFT JOIN babeltop.account_key AS former USING (account) "
             "LEFT JOIN babeltop.rate_limit AS last ON last.key_mark = former.key_mark",
             (mark, account),
         )
-        version, state = rows[0]
+        version, state, rate = rows[0]
+        lowest = inf if rate is None else float(rate)
         try:
             found = None if state is None else _decode(state)
         except msgspec.DecodeError:
-            return version, None  # of another version
+            return version, None, lowest  # of another version
         now = self._database.clock.now()
-        return version, found if found is None or found.is_from_future(now) else found.refilled(now)
+        return version, found if found is None or found.is_from_future(now) else found.refilled(now), lowest
 
     async def _remember_key(self, account: str, mark: bytes) -> None:
         await self._database.write(
-            "INSERT INTO babeltop.account_key VALUES (%s, %s) "
-            "ON CONFLICT (account) DO UPDATE SET key_mark = excluded.key_mark",
-            (account, mark),
+            "INSERT INTO babeltop.account_key (account, key_mark, per_minute) VALUES (%s, %s, %s) "
+            "ON CONFLICT (account) DO UPDATE SET key_mark = excluded.key_mark, per_minute = excluded.per_minute",
+            (account, mark, self._per_minute.get(account, inf)),
         )
+        self._remembered[account] = mark
 
     async def _mark(self, account: str) -> bytes:
         if self._salt is None:
@@ -119,7 +130,7 @@ class TeamRateLimits:
     def _lowest_rate(self, account: str) -> float:
         key = self._key_of(account)
         rates = [rate for name, rate in self._per_minute.items() if name == account or self._key_of(name) == key]
-        return min(rates, default=float("inf"))
+        return min(rates, default=inf)
 
 
 class TeamSuccessors:

@@ -270,11 +270,16 @@ def check_team(workspace: Workspace) -> Iterator[Finding]:
         yield Finding("team", "layout", Level.WARNING, found.restriction)
     if workspace.settings.team.insecure_database:
         yield Finding("team", "encryption", Level.WARNING, "insecure_database = true: the server is not verified")
-    if found.worker is None:
+    if not found.workers:
         remedy = "start `babeltop watch` where the API keys are"
         yield Finding("team", "worker", Level.WARNING, "no worker polls", remedy)
-    else:
-        yield Finding("team", "worker", Level.OK, clean("{}, PID {}, babeltop {}".format(*found.worker)))
+    for worker in found.workers:
+        polled = ", ".join(worker.polled) or "no account"
+        text = f"{worker.host}, PID {worker.pid}, babeltop {worker.version}: polls {polled}"
+        yield Finding("team", "worker", Level.OK, clean(text))
+    if found.unpolled:
+        remedy = "start `babeltop watch` where their API keys are"
+        yield Finding("team", "accounts", Level.WARNING, clean(f"not polled: {', '.join(found.unpolled)}"), remedy)
     is_off = abs(found.clock_lead) > MAX_TEAM_SKEW
     yield Finding(
         "team",
