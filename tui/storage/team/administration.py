@@ -14,7 +14,7 @@ from psycopg import AsyncConnection, sql
 
 from tui.presentation import sanitize
 from tui.storage.journal.database import OutdatedProgramError
-from tui.storage.team.connection import CONNECT_TIMEOUT, NO_SCHEMA, UNVERSIONED, TeamDatabaseError
+from tui.storage.team.connection import NO_SCHEMA, UNVERSIONED, TeamDatabaseError, connect, fetch
 from tui.storage.team.layout import LAYOUT_COLUMN, Layout, LayoutGuard
 from tui.storage.team.lease import TTL
 from tui.storage.team.migrations import MIGRATIONS, Migration, layout_after
@@ -223,15 +223,14 @@ async def read_status(conninfo: str) -> TeamStatus:
             lead = database_time - (before + time.time()) / 2
             (role,) = await _row(connection, _ROLE)
             (job_count,) = await _row(connection, "SELECT count(*) FROM babeltop.job")
-            workers = await (await connection.execute(_WORKERS, (TTL,))).fetchall()
-            unpolled = await (await connection.execute(_UNPOLLED)).fetchall()
-            watchlists = await (
-                await connection.execute(
-                    "SELECT name, owner, jsonb_array_length(convert_from(jobs, 'UTF8')::jsonb) "
-                    "FROM babeltop.watchlist ORDER BY name"
-                )
-            ).fetchall()
-        except psycopg.Error as error:
+            workers = await fetch(connection, _WORKERS, (TTL,))
+            unpolled = await fetch(connection, _UNPOLLED)
+            watchlists = await fetch(
+                connection,
+                "SELECT name, owner, jsonb_array_length(convert_from(jobs, 'UTF8')::jsonb) "
+                "FROM babeltop.watchlist ORDER BY name",
+            )
+        except (psycopg.Error, TimeoutError) as error:
             raise TeamDatabaseError(f"the team's database refused a statement: {_text(error)}") from error
         return TeamStatus(
             connection.info.parameter_status("server_version") or "",
@@ -254,9 +253,9 @@ async def own_watchlists(conninfo: str) -> frozenset[str]:
     """Return the names of the watchlists that this login has published. Raises TeamDatabaseError."""
     async with await _connect(conninfo) as connection:
         try:
-            rows = await connection.execute("SELECT name FROM babeltop.watchlist WHERE owner = current_user")
-            return frozenset([sanitize.clean(name) for (name,) in await rows.fetchall()])
-        except psycopg.Error as error:
+            rows = await fetch(connection, "SELECT name FROM babeltop.watchlist WHERE owner = current_user")
+            return frozenset([sanitize.clean(name) for (name,) in rows])
+        except (psycopg.Error, TimeoutError) as error:
             raise TeamDatabaseError(f"the team's database refused a statement: {_text(error)}") from error
 
 
@@ -264,17 +263,15 @@ async def forget_watchlist(conninfo: str, name: str) -> bool:
     """Delete a published watchlist; return whether there was one that the role may delete."""
     async with await _connect(conninfo) as connection:
         try:
-            cursor = await connection.execute("DELETE FROM babeltop.watchlist WHERE name = %s", (name,))
-        except psycopg.Error as error:
+            found = await fetch(connection, "DELETE FROM babeltop.watchlist WHERE name = %s RETURNING name", (name,))
+        except (psycopg.Error, TimeoutError) as error:
             raise TeamDatabaseError(f"the team's database refused a statement: {_text(error)}") from error
-        return cursor.rowcount > 0
+        return bool(found)
 
 
 async def _connect(conninfo: str) -> AsyncConnection[tuple[Any, ...]]:
     try:
-        return await AsyncConnection.connect(
-            conninfo, autocommit=True, connect_timeout=CONNECT_TIMEOUT, application_name="babeltop"
-        )
+        return await connect(conninfo)
     except psycopg.Error as error:
         raise TeamDatabaseError(f"the team's database cannot be reached: {_text(error)}") from error
 
@@ -290,10 +287,8 @@ async def _layout(connection: AsyncConnection[tuple[Any, ...]]) -> Layout | None
 
 
 async def _row(connection: AsyncConnection[tuple[Any, ...]], query: LiteralString) -> tuple[Any, ...]:
-    row = await (await connection.execute(query)).fetchone()
-    assert row is not None, "the statement returns a row"
-    return row
+    return (await fetch(connection, query))[0]
 
 
-def _text(error: psycopg.Error) -> str:
+def _text(error: psycopg.Error | TimeoutError) -> str:
     return " ".join(str(error).split())

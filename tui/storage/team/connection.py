@@ -1,6 +1,7 @@
 """Connection to the team's database: one statement at a time in autocommit, reconnected when it is lost.
 
 It also measures the database's clock, which dates everything that processes share, and reads the layout of its tables.
+A network that drops everything silently is noticed by time limits of this side; the server's reach no lost client.
 """
 
 import asyncio
@@ -18,8 +19,19 @@ from tui.storage.team.layout import LAYOUT_COLUMN, LayoutGuard
 
 STATEMENT_TIMEOUT = 10.0
 """Seconds after which a statement is given up, and the connection with it."""
+SHORT_TIMEOUT = 3.0
+"""The same for a statement that reads or writes a row or two: those of every second."""
 CONNECT_TIMEOUT = 5
 """Seconds that a connection has to open."""
+CONNECT_OPTIONS: Mapping[str, str] = {
+    "connect_timeout": str(CONNECT_TIMEOUT),
+    "tcp_user_timeout": "5000",  # milliseconds without an acknowledgement
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "2",
+    "application_name": "babeltop",
+}
+"""Options of libpq, where the connection string sets no other."""
 RETRY_DELAYS = (0.5, 10.0)
 """Seconds until a lost connection is opened again: the first delay, which doubles, and the longest."""
 MAX_ROUND_TRIP = 1.0
@@ -101,6 +113,44 @@ def _resolved(text: str) -> dict[str, str]:
         attempt.finish()
 
 
+async def connect(conninfo_text: str) -> AsyncConnection[tuple[Any, ...]]:
+    """Open a connection. Raises psycopg.Error."""
+    return await AsyncConnection.connect(
+        conninfo.make_conninfo("", **{**CONNECT_OPTIONS, **conninfo.conninfo_to_dict(conninfo_text)}),
+        autocommit=True,
+        prepare_threshold=None,  # PgBouncer before 1.21 loses prepared statements
+    )
+
+
+async def fetch(
+    connection: AsyncConnection[tuple[Any, ...]],
+    query: str,
+    parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+    *,
+    seconds: float = STATEMENT_TIMEOUT,
+) -> list[tuple[Any, ...]]:
+    """Execute a statement and return its rows. Raises psycopg.Error and TimeoutError.
+
+    A statement that is given up or cancelled takes the connection with it: psycopg would first wait for the server.
+    """
+
+    async def rows() -> list[tuple[Any, ...]]:
+        cursor = await connection.execute(cast("LiteralString", query), parameters)
+        return await cursor.fetchall() if cursor.description is not None else []
+
+    running = asyncio.create_task(rows())
+    try:
+        done, _ = await asyncio.wait([running], timeout=seconds)
+        if not done:
+            raise TimeoutError(f"no answer within {seconds:g} s")
+    finally:
+        if not running.done():
+            connection.pgconn.finish()
+            running.cancel()
+            await asyncio.wait([running])
+    return running.result()
+
+
 class TeamDatabase:
     """Connection of one process, opened by its first statement."""
 
@@ -121,16 +171,27 @@ class TeamDatabase:
         self._away_since: float | None = None
 
     async def execute(
-        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        seconds: float = STATEMENT_TIMEOUT,
     ) -> list[tuple[Any, ...]]:
-        """Execute a statement that reads, and return its rows. Raises TeamDatabaseError and OutdatedProgramError."""
-        return await self._execute(query, parameters, writes=False)
+        """Execute a statement that reads, and return its rows. Raises TeamDatabaseError and OutdatedProgramError.
+
+        `seconds`: after which it is given up.
+        """
+        return await self._execute(query, parameters, writes=False, seconds=seconds)
 
     async def write(
-        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None
+        self,
+        query: str,
+        parameters: Sequence[Any] | Mapping[str, Any] | None = None,
+        *,
+        seconds: float = STATEMENT_TIMEOUT,
     ) -> list[tuple[Any, ...]]:
-        """Execute a statement that writes, and return its rows. Raises TeamDatabaseError and OutdatedProgramError."""
-        return await self._execute(query, parameters, writes=True)
+        """Execute a statement that writes, and return its rows, as `execute` does."""
+        return await self._execute(query, parameters, writes=True, seconds=seconds)
 
     async def execute_timed(
         self, query: str, parameters: Sequence[Any] = (), *, writes: bool = False
@@ -140,7 +201,7 @@ class TeamDatabase:
         Raises TeamDatabaseError and OutdatedProgramError.
         """
         sent_at = time_since_boot()
-        rows = await self._execute(query, parameters, writes=writes)
+        rows = await self._execute(query, parameters, writes=writes, seconds=SHORT_TIMEOUT)
         if rows:
             *_, layout, database_time = rows[0]
             self.clock.sample(float(database_time), sent_at, time_since_boot())
@@ -149,17 +210,15 @@ class TeamDatabase:
         return [row[:-2] for row in rows]
 
     async def _execute(
-        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None, *, writes: bool
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None, *, writes: bool, seconds: float
     ) -> list[tuple[Any, ...]]:
         async with self._lock:
             try:
-                async with asyncio.timeout(STATEMENT_TIMEOUT):
-                    connection = self._connection or await self._connect()
-                    if not self.layout.is_current:
-                        await self._read_layout(connection)
-                    self._check_layout(writes=writes)
-                    cursor = await connection.execute(cast("LiteralString", query), parameters)
-                    rows = await cursor.fetchall() if cursor.description is not None else []
+                connection = self._connection or await self._connect()
+                if not self.layout.is_current:
+                    await self._read_layout(connection)
+                self._check_layout(writes=writes)
+                rows = await fetch(connection, query, parameters, seconds=seconds)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 raise self._failed(error) from error
             self._away_since, self._retry_delay = None, RETRY_DELAYS[0]
@@ -167,7 +226,7 @@ class TeamDatabase:
 
     async def _read_layout(self, connection: AsyncConnection[tuple[Any, ...]]) -> None:
         try:
-            [(found,)] = await (await connection.execute(f"SELECT {LAYOUT_COLUMN}")).fetchall()
+            [(found,)] = await fetch(connection, f"SELECT {LAYOUT_COLUMN}", seconds=SHORT_TIMEOUT)
         except psycopg.errors.UndefinedTable:
             raise TeamDatabaseError(NO_SCHEMA) from None
         except psycopg.errors.UndefinedColumn:
@@ -184,13 +243,8 @@ class TeamDatabase:
         if time.monotonic() < self._retry_at:
             raise ConnectionError(self._error)
         self.layout.expire()
-        self._connection = await AsyncConnection.connect(
-            self._conninfo,
-            autocommit=True,
-            prepare_threshold=None,  # PgBouncer before 1.21 loses prepared statements
-            connect_timeout=CONNECT_TIMEOUT,
-            application_name="babeltop",
-        )
+        async with asyncio.timeout(STATEMENT_TIMEOUT):  # of several servers, each has its own time
+            self._connection = await connect(self._conninfo)
         return self._connection
 
     def _failed(self, error: Exception) -> TeamDatabaseError:

@@ -7,7 +7,7 @@ import msgspec
 from tui.domain.models import Job
 from tui.presentation.sanitize import clean
 from tui.storage.protocols import OpenCommand
-from tui.storage.team.connection import TeamDatabase
+from tui.storage.team.connection import SHORT_TIMEOUT, TeamDatabase
 from tui.storage.team.lease import TTL
 from tui.storage.watchlist.parser import trusted_jobs
 
@@ -52,7 +52,7 @@ class TeamExchange:
 
         What another operator wrote is read like a file of another person.
         """
-        rows = await self._database.execute("SELECT name, revision FROM babeltop.watchlist")
+        rows = await self._database.execute("SELECT name, revision FROM babeltop.watchlist", seconds=SHORT_TIMEOUT)
         revisions = dict(rows)
         if revisions == self._revisions:
             return None
@@ -93,6 +93,7 @@ class TeamExchange:
         rows = await self._database.execute(
             "SELECT id, answer FROM babeltop.command_request WHERE id = ANY(%s) AND answer IS NOT NULL",
             (list(numbers),),
+            seconds=SHORT_TIMEOUT,
         )
         return {number: bytes(answer) for number, answer in rows}
 
@@ -102,6 +103,7 @@ class TeamExchange:
             "SELECT id, account, command, extract(epoch FROM clock_timestamp()) - requested_at "
             "FROM babeltop.command_request WHERE answered_at IS NULL AND account = ANY(%s) ORDER BY id LIMIT 100",
             (list(accounts),),
+            seconds=SHORT_TIMEOUT,
         )
         return [OpenCommand(number, account, bytes(command), float(age)) for number, account, command, age in rows]
 

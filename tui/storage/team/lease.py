@@ -17,7 +17,7 @@ from tui.presentation.sanitize import clean
 from tui.storage.journal.database import OutdatedProgramError
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.protocols import Candidacy
-from tui.storage.team.connection import LAYOUT_AND_TIME, TeamDatabase, TeamDatabaseError, time_since_boot
+from tui.storage.team.connection import LAYOUT_AND_TIME, SHORT_TIMEOUT, TeamDatabase, TeamDatabaseError, time_since_boot
 
 TTL = 15.0
 """Seconds after its last renewal for which no other process gets a lease, and for which a worker counts as alive."""
@@ -240,6 +240,7 @@ class TeamLease:
                 "accounts": list(accounts),
                 "ttl": TTL,
             },
+            seconds=SHORT_TIMEOUT,
         )
         self._held = {account: _Holding(epoch, started_at) for account, epoch in rows}
         self._able, self._renewed_at = able, started_at
