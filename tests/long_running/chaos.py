@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from tests.support.following_console import WENT_BACK
 from tests.support.team_processes import (
     HOOK_PATH,
@@ -30,11 +32,13 @@ from tests.support.team_processes import (
     team_processes,
 )
 from tests.support.waiting import wait_until
+from tui.domain.models import Job
+from tui.domain.team import Worker, leader_of
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
-from tui.storage.team.lease import TTL
+from tui.storage.team.lease import HANDOVER_AGE, TTL
 
-FAULTS, JOBS, TAKEOVERS = 500, 600, 5
+FAULTS, JOBS, TAKEOVERS, SHARE_SECONDS = 500, 600, 5, 90
 FAULT_INTERVAL = 1.2
 """Mean seconds between two faults."""
 CONSOLES = 2
@@ -43,7 +47,13 @@ KEYS = {
     "OWN": "flx_own-fedcba9876543210",
     "SINGLE": "flx_single-02468ace13579bdf",
 }
-ACCOUNTS = {"alpha": ("SHARED", 150), "beta": ("SHARED", 240), "gamma": ("OWN", 75), "delta": ("SINGLE", 60)}
+ACCOUNTS = {
+    "alpha": ("SHARED", 120),
+    "beta": ("SHARED", 240),
+    "gamma": ("OWN", 60),
+    "delta": ("SINGLE", 45),
+    "epsilon": ("SHARED", 240),
+}
 """Key and requests per minute of each account."""
 KEYS_OF_WORKERS = (("SHARED", "OWN"), ("SHARED", "OWN"), ("SHARED", "SINGLE"))
 """Keys of each worker: all have one of them, and one is only there once."""
@@ -59,6 +69,8 @@ DRAIN = 900.0
 """Seconds for the last jobs after the faults."""
 KILL_BOUND, STOP_BOUND = TTL + 2, 3.0
 """Seconds of a takeover."""
+MAX_RATIO = 1.5
+"""Largest share of an account of one key by the smallest one."""
 
 
 class ChaosProof(NamedTuple):
@@ -81,6 +93,10 @@ class ChaosProof(NamedTuple):
     kills: tuple[float, ...]
     """Seconds from a kill of a leader to its successor."""
     stops: tuple[float, ...]
+    shares: dict[str, int]
+    """Requests of each account of one key, while each has more jobs than the limit allows; none: not measured."""
+    leaders: int
+    """Processes that poll these accounts meanwhile."""
 
     def __str__(self) -> str:
         faults = ", ".join(f"{count} {what}" for what, count in sorted(self.faults.items()))
@@ -91,7 +107,8 @@ class ChaosProof(NamedTuple):
             f"{self.requests} requests, {self.changes} phase changes, {self.holders} holders of a lease, "
             f"{self.refused_writes} writes of former holders refused, {self.deliveries} hooks delivered\n{errors}\n"
             f"worst minute: {minutes}\n"
-            f"takeover after a kill: {_seconds(self.kills)}; after a clean stop: {_seconds(self.stops)}"
+            f"takeover after a kill: {_seconds(self.kills)}; after a clean stop: {_seconds(self.stops)}\n"
+            f"shares of one key with {self.leaders} leaders: {self.shares or 'not measured'}"
         )
 
 
@@ -282,6 +299,29 @@ class Chaos:
         has_all = self._count_connections() >= 3 * len(self._workers) + CONSOLES
         return has_all and len(self._team.holders()) == len(ACCOUNTS)
 
+    def measure_shares(self, seconds: float) -> tuple[dict[str, int], int]:
+        """Return the requests of each account of the first key in so many seconds, and the number of their leaders."""
+        shared = [account for account, (key, _) in ACCOUNTS.items() if key == next(iter(KEYS))]
+        wait_until(self._is_calm)
+        wait_until(lambda: self._team.holders() == self._picks(), HANDOVER_AGE + 60)
+        jobs = [Job(account=each, id=f"doc_{number}{each}-stuck") for each in shared for number in range(40)]
+        statement = "INSERT INTO babeltop.watchlist (name, jobs) VALUES ('shares', %s)"
+        self._team.rows(statement, msgspec.json.encode(jobs))
+        wait_until(lambda: {request.job_id for request in self._service.requests} >= {job.id for job in jobs}, DRAIN)
+        began = time.time()
+        time.sleep(seconds)
+        sent = Counter(request.job_id for request in self._service.requests if request.at > began)
+        leaders = {pid for account, pid in self._team.holders().items() if account in shared}
+        return {each: sum(sent[job.id] for job in jobs if job.account == each) for each in shared}, len(leaders)
+
+    def _picks(self) -> dict[str, int]:
+        """Return the process ids of the workers that are to poll, by account."""
+        found = self._team.rows("SELECT name, accounts, pid FROM babeltop.worker WHERE seen_at > %s", time.time() - TTL)
+        pids = {name: pid for name, _, pid in found}
+        workers = [Worker(name, accounts) for name, accounts, _ in found]
+        picks = {account: leader_of(account, workers) for account in ACCOUNTS}
+        return {account: pids[worker.name] for account, worker in picks.items() if worker is not None}
+
     def _count_connections(self) -> int:
         query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'babeltop'"
         return self._team.rows(query)[0][0]
@@ -406,8 +446,11 @@ def _impatient(requests: Sequence[RecordedRequest]) -> Iterator[str]:
                 yield f"{request.at - demand.at:.1f} s after a 429 that demanded {demand.retry_after:g} s"
 
 
-def run_proof(faults: int, job_count: int, takeovers: int, seed: int = 0) -> ChaosProof:
-    """Run the proof. `takeovers`: number of measured ones after a kill, and after a clean stop."""
+def run_proof(faults: int, job_count: int, takeovers: int, share_seconds: float = 0, seed: int = 0) -> ChaosProof:
+    """Run the proof. `takeovers`: number of measured ones after a kill, and after a clean stop.
+
+    `share_seconds`: for which the shares of one key are measured; 0: they are not.
+    """
     source, now = random.Random(seed), time.time()
     span = faults * FAULT_INTERVAL
     longest = max(8.0, 0.15 * span)
@@ -433,6 +476,7 @@ def run_proof(faults: int, job_count: int, takeovers: int, seed: int = 0) -> Cha
         chaos.drain()
         kills = tuple(chaos.measure_takeover(signal.SIGKILL) for _ in range(takeovers))
         stops = tuple(chaos.measure_takeover(signal.SIGTERM) for _ in range(takeovers))
+        shares, leaders = chaos.measure_shares(share_seconds) if share_seconds else ({}, 0)
         for member in team.members:
             member.end(signal.SIGTERM)
         requests = sorted(service.requests)
@@ -447,15 +491,20 @@ def run_proof(faults: int, job_count: int, takeovers: int, seed: int = 0) -> Cha
             worst_minutes(requests),
             kills,
             stops,
+            shares,
+            leaders,
         )
 
 
-def main(faults: int = FAULTS, job_count: int = JOBS, takeovers: int = TAKEOVERS) -> None:
-    found = run_proof(faults, job_count, takeovers)
+def main(
+    faults: int = FAULTS, job_count: int = JOBS, takeovers: int = TAKEOVERS, share_seconds: int = SHARE_SECONDS
+) -> None:
+    found = run_proof(faults, job_count, takeovers, share_seconds)
     print(found, flush=True)
     assert not any(found.errors.values()), "a promise was broken"
     assert max(found.kills) < KILL_BOUND
     assert max(found.stops) < STOP_BOUND
+    assert max(found.shares.values()) <= MAX_RATIO * min(found.shares.values())
 
 
 if __name__ == "__main__":

@@ -71,6 +71,8 @@ class RecordedRequest(NamedTuple):
     status: int
     retry_after: float
     """Seconds that the response demands; 0: none."""
+    job_id: str = ""
+    """Last part of the path."""
 
 
 class RecordedDelivery(NamedTuple):
@@ -116,7 +118,8 @@ class RecordingService:
 
         async def record(message: Message) -> None:
             if message["type"] == "http.response.start":
-                self.requests.append(RecordedRequest(at, key, message["status"], 0))
+                job_id = scope["path"].rpartition("/")[2]
+                self.requests.append(RecordedRequest(at, key, message["status"], 0, job_id))
             await send(message)
 
         await self._simulator(scope, receive, record)

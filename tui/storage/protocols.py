@@ -98,6 +98,10 @@ class RateLimits(Protocol):
         """Return why this process may send no request at all; "" if it may."""
         ...
 
+    def sharer_count(self, account: str, /) -> int:
+        """Return how many accounts of live leaders take their tokens from the same rate limit, as last read."""
+        ...
+
     async def get(self, account: str) -> RateLimit | None:
         """Return the account's rate limit as last written; None if it never was."""
         ...

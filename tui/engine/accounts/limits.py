@@ -43,9 +43,14 @@ class AccountLimits:
         await self.refresh(now)
         if self.has_backlog():
             return SendSlot(now + BACKLOG_CHECK_INTERVAL, WaitReason.DATABASE)
-        return throttle.next_slot(
+        slot = throttle.next_slot(
             self.throttle, now, user_requested=user_requested, has_token=self._shared.has_reserved(now)
         )
+        if slot is None or slot.reason is not WaitReason.RATE or self._shared.sharer_count < 2:
+            return slot
+        # all wait for the same token: without a random time, the one with the fastest clock gets nearly every one
+        spread = self._shared.sharer_count / self.throttle.rate_limit.minute_bucket.rate
+        return slot._replace(at=slot.at + self._random.uniform(0, spread))
 
     async def user_slot(self, now: float) -> SendSlot:
         """Return when the next user-requested poll may leave: it ignores a stop and the circuit breaker."""

@@ -37,6 +37,11 @@ class SharedRateLimit:
         self._offline_until = 0.0
         self._refreshed_at = 0.0
 
+    @property
+    def sharer_count(self) -> int:
+        """Accounts that take their tokens from this rate limit; 1 without others."""
+        return 1 if self._rate_limits is None else self._rate_limits.sharer_count(self._account)
+
     def has_reserved(self, now: float) -> bool:
         """Return whether a reserved token is left that has not expired."""
         return self._reserved > 0 and now < self._reserved_until

@@ -118,6 +118,10 @@ class LocalRateLimits:
         """Return that it may."""
         return ""
 
+    def sharer_count(self, _account: str) -> int:
+        """Return that the account has a rate limit of its own."""
+        return 1
+
     async def get(self, account: str) -> RateLimit | None:
         """Read the account's rate limit."""
         return self._journal().rate_limits.get(account)

@@ -46,6 +46,7 @@ class TeamRateLimits:
         self._per_minute = per_minute
         self._is_fenced = fenced
         self._salt: bytes | None = None
+        self._sharers: dict[str, int] = {}
         self._remembered: dict[str, bytes] = {}
         """Marks of keys that this process has noted, by account."""
 
@@ -61,6 +62,10 @@ class TeamRateLimits:
             return self._database.layout.restriction
         user, may_update = rows[0]
         return "" if may_update else f"in a team, requests are a worker's: {user} has not the role babeltop_worker"
+
+    def sharer_count(self, account: str) -> int:
+        """Return how many accounts of live leaders have the account's key."""
+        return self._sharers.get(account, 1)
 
     async def get(self, account: str) -> RateLimit | None:
         """Read the rate limit of the account's key."""
@@ -94,6 +99,8 @@ class TeamRateLimits:
             "SELECT coalesce(own.version, 0), coalesce(own.state, last.state), "
             "(SELECT min(per_minute) FROM babeltop.account_key AS known JOIN babeltop.lease USING (account) "
             "WHERE known.key_mark = wanted.key_mark AND expires_at > clock_timestamp() - interval '1 hour'), "
+            "(SELECT count(*) FROM babeltop.account_key AS known JOIN babeltop.lease USING (account) "
+            "WHERE known.key_mark = wanted.key_mark AND expires_at > clock_timestamp()), "
             f"{LAYOUT_AND_TIME} "
             "FROM (SELECT %s::bytea AS key_mark, %s AS account) AS wanted "
             "LEFT JOIN babeltop.rate_limit AS own USING (key_mark) "
@@ -101,7 +108,7 @@ class TeamRateLimits:
             "LEFT JOIN babeltop.rate_limit AS last ON last.key_mark = former.key_mark",
             (mark, account),
         )
-        version, state, rate = rows[0]
+        version, state, rate, self._sharers[account] = rows[0]
         lowest = inf if rate is None else float(rate)
         try:
             found = None if state is None else _decode(state)
