@@ -26,6 +26,7 @@ from typing import Any
 from tests.support.servers import serve_app, serve_responder
 from tests.support.spellings import SPELLINGS
 from tests.support.terminal import Terminal
+from tests.support.waiting import DEADLINE
 from tui.simulator.http import ConnectionCutError
 
 KEY = "sk-Canary0/Key1+of2=the3&\"House'4<5>"
@@ -41,7 +42,7 @@ ECHO = f"you sent {KEY} for {LINK}"
 SPELLED = {f"spelled-{number}": spell(KEY) for number, spell in enumerate(SPELLINGS.values())}
 """By job id, the key in one spelling, which is the whole text of every field and header."""
 HEADERS = ("etag", "retry-after", "sunset", "www-authenticate", "x-ratelimit-reset", "x-request-id", "set-cookie")
-FAULTS = ("400", "401", "402", "403", "404", "409", "410", "429", "500", "503")
+FAULTS = ("400", "404", "409", "410", "500", "503", "402", "403", "429", "401")
 JOBS = (
     "done",
     "failed",
@@ -52,10 +53,20 @@ JOBS = (
     "cut",
     "broken",
     "file",
-    *FAULTS,
     *SPELLED,
+    *FAULTS,  # the last ones stop the account
 )
 """Job ids, each selecting the service's behaviour."""
+REQUESTED = set[str]()
+"""Jobs that were polled."""
+PROGRAM = """
+import sys
+from tui.engine.notifications import hooks
+hooks.RETRY_PAUSES = (0.1, 0.1, 0.1)
+from tui.cli.main import run
+sys.exit(run(sys.argv[1:]))
+"""
+"""The program, which tries a webhook again at once: `check` ends after the last try."""
 CRASH = """
 import sys
 from {module} import {name}
@@ -74,6 +85,8 @@ key = open(os.environ["KEY_FILE"]).read()
 sys.exit(f"the hook sends {key} {json.dumps(key)} {key!r}")
 """
 """Hook that records what it gets, then fails and prints the key."""
+KEY_INTERVAL = 0.1
+"""Seconds from one key to the next."""
 LONG_FORM_READS = (
     *("list", "list --json", "log", "log --json", "export", "fleet", "fleet --json", "report", "report --links"),
     *("discover", "discover --json"),
@@ -98,6 +111,7 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
             if message["type"] == "lifespan.shutdown":
                 return
     job = scope["path"].rpartition("/")[2]
+    REQUESTED.add(job)
     echo = SPELLED.get(job, ECHO)
     report = {"status": "PENDING", "message": echo, "exception_reason": echo, "error": echo, "more": KEY}
     report["run_id"] = job
@@ -166,9 +180,9 @@ class Installation:
             **OTHER_SECRETS,
         }
 
-    def run(self, line: str, *, seconds: float = 0.0, program: tuple[str, ...] = ("-m", "tui"), **env: str) -> None:
-        """Run a command line and record its output; `seconds`: terminate it after so long."""
-        command = [sys.executable, *program, *line.split()]
+    def run(self, line: str, *, seconds: float = 0.0, crash: str = "", **env: str) -> None:
+        """Run a command line and record its output; `seconds`: terminate it after so long. `crash`: the program."""
+        command = [sys.executable, "-c", crash or PROGRAM, *line.split()]
         with subprocess.Popen(
             command,
             env=self.env | env,
@@ -178,26 +192,32 @@ class Installation:
             stderr=subprocess.PIPE,
         ) as process:
             try:
-                out, err = process.communicate(timeout=seconds or 60)
+                out, err = process.communicate(timeout=seconds or DEADLINE)
             except subprocess.TimeoutExpired:
+                assert seconds, f"{line} does not end"
                 process.send_signal(signal.SIGTERM)
-                out, err = process.communicate(timeout=20)
-        name = " ".join([line, *program[2:], *env])
+                out, err = process.communicate(timeout=DEADLINE)
+        name = " ".join([line, *([crash] if crash else []), *env])
         self.outputs[f"{name} (stdout)"], self.outputs[f"{name} (stderr)"] = out, err
 
-    def use_dashboard(self, program: tuple[str, ...], keys: str) -> None:
+    def use_dashboard(self, keys: str) -> None:
         """Run the dashboard, press keys and record every byte written to the terminal."""
         os.environ.update(self.env)
-        with Terminal([sys.executable, *program], columns=160, lines=50) as terminal:
-            terminal.wait_for(lambda text: "done" in text and "failed" in text, 15)
+        with Terminal([sys.executable, "-m", "tui"], columns=160, lines=50) as terminal:
+            assert terminal.wait_for(lambda text: "blocked" in text and "failed" in text, DEADLINE), terminal.text
             for key in keys:
-                if terminal.exit_status() is not None:
-                    break
                 terminal.type(key)
-                terminal.read_for(0.3)
-            if terminal.exit_status() is None:
-                terminal.send_signal()
-        name = "screen" if program[0] == "-m" else "crashed screen"
+                terminal.read_for(KEY_INTERVAL)
+            terminal.send_signal()
+        self._record_screen("screen", terminal)
+
+    def crash_dashboard(self, program: str) -> None:
+        """Run a dashboard that crashes, and record every byte written to the terminal."""
+        with Terminal([sys.executable, "-c", program], columns=160, lines=50) as terminal:
+            terminal.wait_for_exit(DEADLINE)
+        self._record_screen("crashed screen", terminal)
+
+    def _record_screen(self, name: str, terminal: Terminal) -> None:
         self.outputs[name] = bytes(terminal.raw)
         self.outputs[f"{name} at exit"] = terminal.text.encode()
 
@@ -272,7 +292,7 @@ def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
         installation.run("check")
         installation.run("check --json")
         installation.run("download camb:file --dir out")
-        installation.use_dashboard(("-m", "tui"), "jjj\r]]]]]\x1bA\x1bJ\x1bF\x1bE\x1b4jj")
+        installation.use_dashboard("jjj\r]]]]]\x1bA\x1bJ\x1bF\x1bE\x1b4jj")
         for line in ("list", "log", "doctor", "report") if quick else LONG_FORM_READS:
             installation.run(line)
         for module, name, method in (
@@ -281,11 +301,11 @@ def run_proof(folder: Path, *, quick: bool) -> tuple[Installation, int]:
             ("tui.storage.journal.journal", "Journal", "record"),
         )[: 1 if quick else 3]:
             crash = CRASH.format(module=module, name=name, method=method, link=LINK, key=KEY)
-            installation.run("check", program=("-c", crash))
+            installation.run("check", crash=crash)
         crash = CRASH.format(
             module="tui.dashboard.app", name="Babeltop", method="on_updates_available", link=LINK, key=KEY
         )
-        installation.use_dashboard(("-c", crash), "jj")
+        installation.crash_dashboard(crash)
         if not quick:
             run_long_form(installation)
         installation.outputs |= stored_files(installation)
@@ -319,6 +339,8 @@ def main(*, quick: bool = False) -> None:
     with TemporaryDirectory() as folder:
         installation, processes = run_proof(Path(folder), quick=quick)
         outputs = installation.outputs
+        assert set(JOBS) <= REQUESTED, f"not polled: {set(JOBS) - REQUESTED}"
+        assert outputs["check (stdout)"].count(b"camb") >= len(JOBS), "check does not show each job"
         assert b"/out/of.mp4" in outputs["file names"], outputs["download camb:file --dir out (stderr)"].decode()
         outputs["what hooks got"] = installation.hook_log.read_bytes()
         secrets = (KEY, PASSWORD, *OTHER_SECRETS.values())
