@@ -2,9 +2,9 @@
 
 import asyncio
 
-from tests.storage.contract.test_contract import entry
+from tests.storage.contract.test_contract import A, B, entry
 from tests.support.virtual_time import run_virtual
-from tui.engine.journal.writer import BACKLOG_AGE, BACKLOG_SIZE, JournalWriter
+from tui.engine.journal.writer import BACKLOG_AGE, BACKLOG_SIZE, BATCH_INTERVAL, JournalWriter
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.journal import Journal
 from tui.storage.journal.shared import LocalJournal
@@ -19,6 +19,29 @@ def writer_on(journals):
         return journals[0]
 
     return JournalWriter(LocalJournal(opened), lambda state, change: None, lambda problem: None)
+
+
+class SlowJournal(LocalJournal):
+    """Journal whose write takes a second, as that of a database far away."""
+
+    async def record(self, entries):
+        await asyncio.sleep(1)
+        return await super().record(entries)
+
+
+def test_an_entry_that_comes_during_a_write_is_written_afterwards():
+    async def main():
+        journal = Journal(None)
+        writer = JournalWriter(SlowJournal(lambda: journal), lambda state, change: None, lambda problem: None)
+        writer.add(entry(A))
+        await asyncio.sleep(BATCH_INTERVAL + 0.5)
+        writer.add(entry(B))
+        await asyncio.sleep(BATCH_INTERVAL + 3)
+        assert not writer.has_unwritten
+        assert journal.states().keys() == {A, B}
+        journal.close()
+
+    run_virtual(main())
 
 
 def test_a_writer_is_behind_while_its_oldest_entry_waits_too_long():

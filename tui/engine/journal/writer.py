@@ -114,7 +114,7 @@ class JournalWriter:
             self._flush_in(RETRY_INTERVAL)
         else:
             self._set_problem("")
-        self._pending[:count] = waiting
+        self._pending[: len(entries)] = waiting  # others may have come meanwhile
         self._behind_since = self._now() if self._pending else None  # each batch is at most a moment younger
         recorded = set(changes)
         for entry in entries if recorded else ():
