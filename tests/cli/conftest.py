@@ -5,7 +5,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
@@ -98,25 +98,31 @@ class Program:
 
     def call(self, *args: str, stdin: str | bytes = "") -> CompletedCommand:
         """Run a command line in this process."""
-        given = stdin.encode() if isinstance(stdin, str) else stdin
-        streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (given, b"", b"")]
-        handlers, environ = list(logging.root.handlers), dict(os.environ)
-        try:
-            os.environ.clear()
-            os.environ.update(self.env)
-            with redirect_stdout(streams[1]), redirect_stderr(streams[2]), redirect_stdin(streams[0]):
-                code = run(args)
-        except SystemExit as end:
-            code = end.code
-        finally:
-            os.environ.clear()
-            os.environ.update(environ)
-            for handler in set(logging.root.handlers) - set(handlers):
-                logging.root.removeHandler(handler)
-                handler.close()
-        out, err = (each.buffer.getvalue().decode() for each in streams[1:])
-        assert KEY not in out + err
-        return CompletedCommand(int(code or 0), out, err)
+        done = run_in_process(args, self.env, stdin)
+        assert KEY not in done.out + done.err
+        return done
+
+
+def run_in_process(args: Sequence[str], environ: Mapping[str, str], stdin: str | bytes = "") -> CompletedCommand:
+    """Run a command line in this process with this environment."""
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (given, b"", b"")]
+    handlers, before = list(logging.root.handlers), dict(os.environ)
+    try:
+        os.environ.clear()
+        os.environ.update(environ)
+        with redirect_stdout(streams[1]), redirect_stderr(streams[2]), redirect_stdin(streams[0]):
+            code = run(args)
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        for handler in set(logging.root.handlers) - set(handlers):
+            logging.root.removeHandler(handler)
+            handler.close()
+    out, err = (each.buffer.getvalue().decode() for each in streams[1:])
+    return CompletedCommand(int(code or 0), out, err)
 
 
 @contextmanager

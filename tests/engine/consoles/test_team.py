@@ -31,7 +31,7 @@ class Console:
     def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None):
         folder.mkdir(exist_ok=True)
         self.listener = RecordingListener()
-        config = f'[team]\ndatabase = "{team}"\nwatchlist = "{folder.name}"\n'
+        config = f'[polling]\nmax_interval = "2s"\n[team]\ndatabase = "{team}"\nwatchlist = "{folder.name}"\n'
         keys = keys or {"heygen": fixtures.KEY if is_worker else ""}
         self.workspace = fixtures.make_workspace(
             folder, service, jobs, config=config, accounts=tuple(keys), keys=keys, rate=6000
@@ -60,7 +60,7 @@ class Console:
 
 @pytest.fixture
 def service():
-    with serve_app(Simulator(speed=300.0)) as url:
+    with serve_app(Simulator(speed=3000.0)) as url:
         yield url
 
 
@@ -171,7 +171,7 @@ async def test_a_list_that_came_while_the_journal_failed_is_polled_afterwards(tm
 async def test_a_worker_that_cannot_write_its_results_polls_no_more(tmp_path, team, monkeypatch):
     monkeypatch.setattr("tui.engine.journal.writer.BACKLOG_AGE", 0.5)
     monkeypatch.setattr("tui.engine.journal.writer.RETRY_INTERVAL", 0.1)
-    simulator = Simulator(speed=300.0)
+    simulator = Simulator(speed=3000.0)
     with serve_app(simulator) as service, psycopg.connect(team, autocommit=True) as connection:
         async with (
             Console(tmp_path / "worker", service, team, is_worker=True) as worker,
@@ -302,7 +302,13 @@ async def test_a_pause_outlives_the_worker(tmp_path, service, team):
             await until(lambda: second.listener.last_role == "polling")
 
 
-async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service):
+@pytest.fixture
+def impatient(monkeypatch):
+    """Open a lost connection again at once."""
+    monkeypatch.setattr("tui.storage.team.connection.RETRY_DELAYS", (0.1, 0.2))
+
+
+async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service, impatient):
     with postgres_server() as server:
         team = server.new_database()
         await initialize(team)
@@ -325,9 +331,9 @@ async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service):
             await until(lambda: alice.listener.last_problems == ())  # each connection is opened again by itself
 
 
-async def test_an_outage_of_ten_minutes(tmp_path, monkeypatch):
+async def test_an_outage_of_ten_minutes(tmp_path, monkeypatch, impatient):
     monkeypatch.setattr("tui.engine.consoles.leader_election.SILENT_AFTER", 0.1)
-    simulator, ref = Simulator(speed=300.0), Ref("heygen", "a-stuck-x")
+    simulator, ref = Simulator(speed=3000.0), Ref("heygen", "a-stuck-x")
     with serve_app(simulator) as service, postgres_server() as server:
         team = server.new_database()
         await initialize(team)
