@@ -55,16 +55,20 @@ async def discover(
     `known`: ids on the watchlist; a list that begins with the newest job ends at a page of known ids. `since`: instant
     of the oldest wanted job; a job without a creation time is always wanted. The workspace's journal must be open.
     """
-    rate_limits = workspace.shared_storage().rate_limits
+    storage = workspace.shared_storage()
+    rate_limits = storage.rate_limits
     runtime = AccountRuntime(workspace.accounts[account], time.time, Random(), rate_limits=rate_limits)
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return Discovery(fault=runtime.key_fault)
-    if refusal := await rate_limits.refusal():
-        return Discovery(fault=Fault(FaultKind.LIMITED, refusal))
-    http = HttpSettings(functools.cache(create_tls_context), transport, limits)
-    async with runtime.new_client(http) as client:
-        return await read_lists(runtime, client, known, since, lambda: runtime.limits.acquire_slot(MAX_WAIT))
+    try:
+        if refusal := await rate_limits.refusal():
+            return Discovery(fault=Fault(FaultKind.LIMITED, refusal))
+        http = HttpSettings(functools.cache(create_tls_context), transport, limits)
+        async with runtime.new_client(http) as client:
+            return await read_lists(runtime, client, known, since, lambda: runtime.limits.acquire_slot(MAX_WAIT))
+    finally:
+        await storage.close()
 
 
 async def read_lists(

@@ -47,25 +47,27 @@ async def probe(
     job_id = workspace.accounts[account].provider.endpoint().job_id
     probe_id = PROBE_JOB_ID if job_id is None else job_id.separator.join([PROBE_JOB_ID] * len(job_id.parts))
     job = newest or Job(account=account, id=probe_id)
-    rate_limits = workspace.shared_storage().rate_limits
+    storage = workspace.shared_storage()
     runtime = AccountRuntime(
-        workspace.accounts[account], time.time, Random(), workspace.config.successor_of, rate_limits
+        workspace.accounts[account], time.time, Random(), workspace.config.successor_of, storage.rate_limits
     )
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return ProbeResult(job, runtime.key_fault, None, None)
-    if refusal := await rate_limits.refusal():
-        return ProbeResult(job, Fault(FaultKind.LIMITED, refusal), None, None)
-    http = HttpSettings(functools.cache(create_tls_context), transport, limits)
-    async with runtime.new_client(http) as client:
-        if (fault := await runtime.limits.acquire_slot(MAX_WAIT)) is not None:
-            return ProbeResult(job, fault, None, None)
-        response = await runtime.poll(client, job)
-        if (
-            response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR
-            and await runtime.limits.acquire_slot(MAX_WAIT) is None
-        ):
-            response = await runtime.poll(client, job)  # at the successor of a retired API
+    try:
+        if refusal := await storage.rate_limits.refusal():
+            return ProbeResult(job, Fault(FaultKind.LIMITED, refusal), None, None)
+        async with runtime.new_client(HttpSettings(functools.cache(create_tls_context), transport, limits)) as client:
+            if (fault := await runtime.limits.acquire_slot(MAX_WAIT)) is not None:
+                return ProbeResult(job, fault, None, None)
+            response = await runtime.poll(client, job)
+            if (
+                response.migration_step is MigrationStep.RETRY_ON_SUCCESSOR
+                and await runtime.limits.acquire_slot(MAX_WAIT) is None
+            ):
+                response = await runtime.poll(client, job)  # at the successor of a retired API
+    finally:
+        await storage.close()
     fault = response.outcome if isinstance(response.outcome, Fault) else None
     moved_to = runtime.account.provider.title if response.migration_step is MigrationStep.MOVED else ""
     return ProbeResult(job, fault, runtime.health.state.skew, response.request_record, moved_to)
