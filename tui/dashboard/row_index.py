@@ -138,6 +138,7 @@ class RowIndex:
         for ref in before.keys() - states.keys():
             before[ref].matched_by = 0
         for ref, row in self._rows.items():
+            row.ref = ref  # the engine's, so that there is one of each job
             if row.state is not states[ref] or ref not in before:
                 self._evaluate(row, states[ref], context)
         self._on_rows_changed()

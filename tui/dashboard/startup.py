@@ -172,7 +172,7 @@ def initial_accounts(workspace: Workspace) -> dict[str, AccountState]:
 
 def _jobs_from_journal(workspace: Workspace) -> dict[Ref, JobState]:
     """Return the journal's states of the listed jobs in their order. The engine starts with them, too."""
-    workspace.restored_board = restored = workspace.restore_board()
+    workspace.restored_board = restored = workspace.restore_board(share_values=True)
     return restored.states if restored is not None else {}
 
 

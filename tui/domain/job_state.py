@@ -4,10 +4,10 @@ Every change of a job's state is an event of `reduce`.
 """
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec import Struct
-from msgspec.structs import replace
+from msgspec.structs import force_setattr, replace
 
 from tui.domain import clock_repair, parts
 from tui.domain.links import expiry
@@ -439,6 +439,18 @@ def with_known_links(state: JobState) -> JobState:
     """Return a stored state without links that no response parser let pass."""
     links = tuple(link for link in state.links if link.is_web or link.is_hidden)
     return state if len(links) == len(state.links) else replace(state, links=links)
+
+
+def share_values(state: JobState, shared: dict[Any, Any]) -> None:
+    """Replace what a decoded state has like others by the object in `shared`: a quarter of the memory of many."""
+    job, report = state.job, state.report
+    for name in ("account", "kind", "tags"):
+        value = getattr(job, name)
+        force_setattr(job, name, shared.setdefault(value, value))
+    if report is not None:
+        for name in ("raw_status", "language", "message"):
+            value = getattr(report, name)
+            force_setattr(report, name, shared.setdefault(value, value))
 
 
 def primary_link(state: JobState) -> Link | None:

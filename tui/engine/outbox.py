@@ -51,7 +51,7 @@ class Outbox:
         self._problems_changed = False
         self._failure = ""
         self._end_reason = ""
-        self._listed: frozenset[Ref] = frozenset()
+        self._listed: tuple[Ref, ...] = ()
         self._unfinished_downloads: set[Ref] = set()
         """Downloads that fail if the engine stops."""
 
@@ -74,9 +74,9 @@ class Outbox:
                 case ProblemsChanged(problems):
                     self._problems, self._problems_changed = problems, True
                 case WatchlistOrder(refs):
-                    self._order, listed = refs, frozenset(refs)
-                    self._removed = (self._removed | self._listed) - listed
-                    self._listed = listed
+                    listed = frozenset(refs)
+                    self._removed = self._removed.union(self._listed) - listed
+                    self._order = self._listed = refs  # a set of them for the next time would take six times the memory
                     self._states = {ref: state for ref, state in self._states.items() if ref in listed}
                 case RequestFinished():  # of interest to metrics only
                     return

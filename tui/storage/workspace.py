@@ -231,10 +231,15 @@ class Workspace:
             raise WatchlistError("--readonly forbids writing the watchlist", path=self.paths.watchlist_file)
         return self.watchlist.edit(operation)
 
-    def restore_board(self) -> RestoredBoard | None:
-        """Return the board that a console left in the journal for this watchlist, if there is one."""
+    def restore_board(self, *, share_values: bool = False) -> RestoredBoard | None:
+        """Return the board that a console left in the journal for this watchlist, if there is one.
+
+        `share_values`: it is kept for long, so that less memory is worth a few microseconds for each job.
+        """
         cache = WatchlistCache.load(self.journal.load_ui_state(CACHE_NAME), self.paths.watchlist_file)
-        return RestoredBoard(cache, cache.states_in_order(self.journal.states())) if cache is not None else None
+        if cache is None:
+            return None
+        return RestoredBoard(cache, cache.states_in_order(self.journal.states(share_values=share_values)))
 
     def _unchanged_board(self) -> RestoredBoard | None:
         """Return that board if the file is the one that the console has read: to parse 10,000 jobs takes half a second.

@@ -88,6 +88,19 @@ def test_a_few_states_and_many_states_are_read_with_the_same_result(opened):
     assert journal.states([*refs[:400], strange]).keys() == set(refs[:400])
 
 
+def test_states_that_share_their_values_are_the_same_and_have_one_object_of_each(opened):
+    jobs = [Job(account="heygen", id=str(number), tags=("spring", f"t{number % 2}")) for number in range(4)]
+    report = Report(phase=Phase.FAILED, raw_status="failed", language="ur", message="voice not found")
+    opened().record([JournalEntry(JobState(job=job, phase=Phase.FAILED, report=report)) for job in jobs])
+    shared = opened().states(share_values=True)
+    assert shared == opened().states()
+    found = list(shared.values())
+    assert len({id(each.job.account) for each in found}) == 1
+    assert len({id(each.job.tags) for each in found}) == 2
+    assert len({id(each.report.raw_status) for each in found}) == 1
+    assert len({id(each.report.message) for each in found}) == 1
+
+
 def test_a_body_is_cut_at_64_kib_and_stays_until_another_comes(opened):
     journal = opened()
     journal.record([JournalEntry(state(), None, b"x" * (MAX_BODY_BYTES + 1), NOW)])

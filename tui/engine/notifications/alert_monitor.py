@@ -15,6 +15,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from tui.domain import time_alerts
@@ -47,6 +48,16 @@ MAX_PENDING = 10_000
 REFUSED_HEALTH = frozenset({Health.REFUSED, Health.NO_KEY})
 
 log = logging.getLogger(__name__)
+
+
+class MonitoredJob(Struct, gc=False):
+    """Job with its alerts."""
+
+    state: JobState
+    handled: tuple[tuple[Flag, str], ...] | None = None
+    """Flag and subject of the alerts that are done; None: they were not evaluated yet."""
+    next_alert_at: float = math.inf
+    """Instant of the next alert."""
 
 
 class AlertMonitor:
@@ -84,12 +95,8 @@ class AlertMonitor:
                 event for hook in workspace.settings.hooks if hook.ignore_quiet for event in hook.on
             }
         self._context = workspace.config.evaluation_context(context.now())
-        self._states: dict[Ref, JobState] = {}
-        """Latest state of every job."""
-        self._next_alert_at: dict[Ref, float] = {}
-        """Instant of each job's next alert."""
-        self._handled: dict[Ref, frozenset[tuple[Flag, str]]] = {}
-        """Flag and subject of the alerts that are done, by job."""
+        self._jobs: dict[Ref, MonitoredJob] = {}
+        """Every job, with its latest state."""
         self._earliest_alert_at = math.inf
         self._expiring: dict[Ref, TimedAlert] = {}
         """Expiring links for the next report."""
@@ -121,17 +128,22 @@ class AlertMonitor:
             case AccountState():
                 self._on_account_state(event)
             case WatchlistOrder(refs):
-                for ref in self._states.keys() - set(refs):
-                    for kept in (self._states, self._handled, self._next_alert_at, self._expiring):
-                        kept.pop(ref, None)
+                for ref in self._jobs.keys() - set(refs):
+                    self._expiring.pop(ref, None)
+                self._jobs = {ref: self._jobs[ref] for ref in refs if ref in self._jobs}  # shares the refs
             case _:
                 pass
 
     def _on_job_state(self, state: JobState) -> None:
-        before = self._states.get(state.job.ref)
-        self._states[state.job.ref] = state
-        if before is None or not _has_same_alerts(before, state):
-            self._evaluate(state, self._now())
+        ref = state.job.ref
+        job = self._jobs.get(ref)
+        if job is None:
+            job = self._jobs[ref] = MonitoredJob(state)
+            self._evaluate(job, self._now())
+        else:
+            before, job.state = job.state, state
+            if not _has_same_alerts(before, state):
+                self._evaluate(job, self._now())
         if state.fault is not None and state.fault.kind is FaultKind.RETIRED and not state.job.is_silent:
             account = self._accounts.get(state.job.account)
             if account is not None:
@@ -182,9 +194,9 @@ class AlertMonitor:
         """Raise the alerts that are due, and deliver events to the hooks."""
         now = self._now()
         if now >= self._earliest_alert_at:
-            for ref in [ref for ref, at in self._next_alert_at.items() if at <= now]:
-                self._evaluate(self._states[ref], now)
-            self._earliest_alert_at = min(self._next_alert_at.values(), default=math.inf)
+            for job in [job for job in self._jobs.values() if job.next_alert_at <= now]:
+                self._evaluate(job, now)
+            self._earliest_alert_at = min((job.next_alert_at for job in self._jobs.values()), default=math.inf)
         if self._expiring:
             self._notify_expiring(now)
         await self.flush()
@@ -193,7 +205,7 @@ class AlertMonitor:
     async def _report_quiet_time(self, now: float) -> None:
         """Show and deliver the summary of a quiet time that has ended."""
         context = replace(self._context, now=now)
-        summaries = await self._held.summaries(now, self._states, context)
+        summaries = await self._held.summaries(now, self._state_of, context)
         if summaries is None:
             return
         if summaries.shown is not None:
@@ -214,9 +226,9 @@ class AlertMonitor:
     def _notify_expiring(self, now: float) -> None:
         """Report all links whose alert is due now or later today."""
         self._notified_until = (now // DAY + 1) * DAY
-        for ref in [ref for ref, at in self._next_alert_at.items() if at < self._notified_until]:
-            self._evaluate(self._states[ref], now, horizon=self._notified_until)
-        expiring = [(self._states[ref], alarm) for ref, alarm in self._expiring.items()]
+        for job in [job for job in self._jobs.values() if job.next_alert_at < self._notified_until]:
+            self._evaluate(job, now, horizon=self._notified_until)
+        expiring = [(self._jobs[ref].state, alarm) for ref, alarm in self._expiring.items()]
         expiring = [(state, alarm) for state, alarm in expiring if self._is_still_due(state, alarm)]
         self._expiring.clear()
         if not expiring:
@@ -273,15 +285,21 @@ class AlertMonitor:
         if event.account is None:
             return event
         name = event.account.name
-        return event._replace(account_jobs=tuple(each for each in self._states.values() if each.job.account == name))
+        return event._replace(
+            account_jobs=tuple(each.state for each in self._jobs.values() if each.state.job.account == name)
+        )
 
-    def _evaluate(self, state: JobState, now: float, horizon: float = 0.0) -> None:
+    def _state_of(self, ref: Ref) -> JobState | None:
+        job = self._jobs.get(ref)
+        return job.state if job is not None else None
+
+    def _evaluate(self, job: MonitoredJob, now: float, horizon: float = 0.0) -> None:
         """Raise the job's alerts that are due, and note when the next one is.
 
         Alerts that can be grouped are raised up to `horizon`.
         """
-        ref, alerts = state.job.ref, time_alerts.timed_alerts(state, self._context)
-        handled = self._handled.get(ref)
+        state, handled = job.state, job.handled
+        alerts = time_alerts.timed_alerts(state, self._context)
         firing = [alarm for alarm in alerts if self._fire_at(alarm) <= now or (alarm.max_delay and alarm.at < horizon)]
         has_expired = any(alarm.flag is Flag.EXPIRED for alarm in firing)
         for alert in firing:
@@ -289,16 +307,12 @@ class AlertMonitor:
             if not is_superseded and (handled is None or (alert.flag, alert.subject) not in handled):
                 self._fire(state, alert, now, at_start=handled is None)
         subjects = {(alarm.flag, alarm.subject) for alarm in alerts}
-        quiet = subjects & (handled or frozenset()) | {(alarm.flag, alarm.subject) for alarm in firing}
-        self._handled[ref] = frozenset(quiet)
-        next_at = min(
+        quiet = subjects & set(handled or ()) | {(alarm.flag, alarm.subject) for alarm in firing}
+        job.handled = tuple(quiet)  # a set takes four times the memory
+        job.next_alert_at = min(
             (self._fire_at(alarm) for alarm in alerts if (alarm.flag, alarm.subject) not in quiet), default=math.inf
         )
-        if next_at < math.inf:
-            self._next_alert_at[ref] = next_at
-            self._earliest_alert_at = min(self._earliest_alert_at, next_at)
-        else:
-            self._next_alert_at.pop(ref, None)
+        self._earliest_alert_at = min(self._earliest_alert_at, job.next_alert_at)
 
     def _fire_at(self, alert: TimedAlert) -> float:
         """Return when the alert is raised: after the day that was reported already, if it can wait."""

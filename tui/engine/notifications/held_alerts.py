@@ -5,7 +5,7 @@ Each process shows its own summary; of all processes on the state folder, one se
 
 import logging
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -87,9 +87,11 @@ class HeldAlerts:
         return await self._notifications.claim(repeat_after, now, held, deliveries, is_sent=not self._has_hooks)
 
     async def summaries(
-        self, now: float, states: Mapping[Ref, JobState], context: EvaluationContext
+        self, now: float, state_of: Callable[[Ref], JobState | None], context: EvaluationContext
     ) -> Summaries | None:
         """Return the summaries of a quiet time that has ended since the last call; None: none has, or try later.
+
+        `state_of` returns the state of a job; None: it is not listed any more.
 
         One that ended before the start of this process is shown only if no other process showed it.
         """
@@ -107,15 +109,17 @@ class HeldAlerts:
             log.warning("%s", error)
             return None
         self._reported_until = period.ends_at
-        shown = [each for each in _decoded(held, states, context) if each.event in SHOWN_EVENTS]
-        sent = _decoded(unsent, states, context)
+        shown = [each for each in _decoded(held, state_of, context) if each.event in SHOWN_EVENTS]
+        sent = _decoded(unsent, state_of, context)
         return Summaries(
             summarize(shown, period.ends_at) if shown and (is_new or self._started_at < period.ends_at) else None,
             summarize(sent, period.ends_at) if sent else None,
         )
 
 
-def _decoded(rows: Iterable[bytes], states: Mapping[Ref, JobState], context: EvaluationContext) -> list[AlertEvent]:
+def _decoded(
+    rows: Iterable[bytes], state_of: Callable[[Ref], JobState | None], context: EvaluationContext
+) -> list[AlertEvent]:
     """Return the events that still apply."""
     events: list[AlertEvent] = []
     for row in rows:
@@ -124,7 +128,7 @@ def _decoded(rows: Iterable[bytes], states: Mapping[Ref, JobState], context: Eva
         except msgspec.DecodeError as error:  # of another version
             log.warning("an alert of the quiet time cannot be read: %s", error)
             continue
-        state = states.get(event.state.job.ref) if event.state is not None else None
+        state = state_of(event.state.job.ref) if event.state is not None else None
         if event.event not in FLAG_EVENTS or state is None or event.event in flags(state, context):
             events.append(event)
     return events

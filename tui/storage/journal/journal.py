@@ -9,12 +9,13 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from tui.domain import job_state
 from tui.domain.job_state import JobState, PhaseChange, last_update_at, with_known_links
 from tui.domain.models import DownloadedFile, FaultKind, Phase, Ref, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
@@ -199,15 +200,15 @@ class Journal:
             ],
         )
 
-    def states(self, refs: Collection[Ref] | None = None) -> dict[Ref, JobState]:
+    def states(self, refs: Collection[Ref] | None = None, *, share_values: bool = False) -> dict[Ref, JobState]:
         """Return the last known states of these jobs, or of all. Raises JournalError.
 
-        A row that does not decode is left out.
+        A row that does not decode is left out. `share_values`: all states have one object for what they have alike.
         """
         with self._database.connection() as db:
             downloads_by_job = downloads.all_by_job(db)
             if refs is None or len(refs) > SINGLE_LOOKUP_LIMIT:
-                found = _decode_states(db.execute("SELECT state FROM job"), downloads_by_job)
+                found = _decode_states(db.execute("SELECT state FROM job"), downloads_by_job, share=share_values)
                 return found if refs is None else {ref: found[ref] for ref in refs if ref in found}
             one = "SELECT state FROM job WHERE account=? AND id=?"
             return _decode_states((row for ref in refs for row in db.execute(one, ref)), downloads_by_job)
@@ -373,15 +374,18 @@ def _read_phase_changes(rows: Iterable[tuple[str, str, str, str, float | None, f
 
 
 def _decode_states(
-    rows: Iterable[tuple[bytes]], downloads_by_job: Mapping[Ref, tuple[DownloadedFile, ...]]
+    rows: Iterable[tuple[bytes]], downloads_by_job: Mapping[Ref, tuple[DownloadedFile, ...]], *, share: bool = False
 ) -> dict[Ref, JobState]:
     """Return the states by ref, with the downloads of their own table, because any process may have downloaded them."""
     found: dict[Ref, JobState] = {}
+    shared: dict[Any, Any] = {}
     for (blob,) in rows:
         try:
             state = _decode(blob)
         except msgspec.DecodeError:
             continue  # a JobState of another version: the next poll writes it again
+        if share:  # now, since what is replaced later leaves holes in the memory
+            job_state.share_values(state, shared)
         state = with_known_links(state)
         files = downloads_by_job.get(state.job.ref, ())
         found[state.job.ref] = state if state.downloads == files else replace(state, downloads=files)
