@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 INTERRUPTED = 130
 """Exit code after SIGINT, as shells have it: 128 + 2."""
+GC_THRESHOLD = 50_000
+"""Objects between two searches for garbage in a subcommand. With Python's 700, `list --filter` of 10,000 jobs searches
+sixty times, in a tenth of its time, and finds none."""
 DEFAULT_ARGS = {
     "demo": False,
     "view": None,
@@ -31,6 +34,7 @@ def run(argv: Sequence[str]) -> int:
         from tui.cli.complete import print_values
 
         return print_values(argv[1:])
+    thresholds = gc.get_threshold()
     gc.disable()  # imported modules stay: searching them for garbage takes a twentieth of the start
     try:
         args = _parse(argv) if argv else cast("Namespace", SimpleNamespace(**DEFAULT_ARGS))
@@ -38,6 +42,8 @@ def run(argv: Sequence[str]) -> int:
         module, _, name = args.entry_point.partition(":")
         handler: Callable[[Namespace], int] = getattr(import_module(f"tui.cli.commands.{module}"), name)
         if args.subcommand:  # the dashboard enables it after the first frame: loading 10,000 jobs makes no garbage
+            gc.freeze()
+            gc.set_threshold(GC_THRESHOLD)
             gc.enable()
         return handler(args)
     except KeyboardInterrupt:
@@ -48,6 +54,7 @@ def run(argv: Sequence[str]) -> int:
         return report(error)
     finally:
         gc.enable()
+        gc.set_threshold(*thresholds)
 
 
 def _parse(argv: Sequence[str]) -> "Namespace":

@@ -387,6 +387,7 @@ def _decode_states(
         if share:  # now, since what is replaced later leaves holes in the memory
             job_state.share_values(state, shared)
         state = with_known_links(state)
-        files = downloads_by_job.get(state.job.ref, ())
-        found[state.job.ref] = state if state.downloads == files else replace(state, downloads=files)
+        ref = state.job.ref
+        files = downloads_by_job.get(ref, ())
+        found[ref] = state if state.downloads == files else replace(state, downloads=files)
     return found
