@@ -4,11 +4,14 @@ import os
 import sys
 from argparse import SUPPRESS, Action, ArgumentError, ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NoReturn
 
 import tui
 from tui.cli.arguments import SUBCOMMANDS, add_workspace_options
 from tui.domain.operator_input import nearest
+
+TYPE_CHECKING = False  # as in `main`
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
 
 MAX_WIDTH = 100
 """Columns of help text at most: longer lines are hard to read."""
@@ -62,10 +65,10 @@ class _Formatter(RawDescriptionHelpFormatter):
 class _Parser(ArgumentParser):
     """Argparse parser with short errors that name the closest valid choice."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: "Any") -> None:
         super().__init__(formatter_class=_Formatter, allow_abbrev=False, **settings)
 
-    def error(self, message: str) -> NoReturn:
+    def error(self, message: str) -> "NoReturn":
         """Print the error and where help is, and exit with 2."""
         from tui.presentation.sanitize import clean  # only for an error: an argument may have control characters
 
@@ -123,7 +126,7 @@ def _subcommand_groups() -> Iterator[str]:
         yield "\n".join([f"{group}:", *lines])
 
 
-def _describe_unknown(value: str, choices: Iterable[Any], *, is_subcommand: bool) -> str:
+def _describe_unknown(value: str, choices: "Iterable[Any]", *, is_subcommand: bool) -> str:
     names = [str(choice) for choice in choices]
     near = nearest(value, names)
     hint = f"did you mean {near!r}?" if near else f"valid: {', '.join(names)}"
