@@ -29,10 +29,11 @@ from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 from tui.storage.config.configuration import WorkspacePaths
 from tui.storage.journal.journal import Journal, JournalEntry
+from tui.storage.protocols import Candidacy
 from tui.storage.team.storage import TeamStorage
 from tui.storage.workspace import Workspace
 
-JOBS, ACTIVE, WORKERS, CONSOLES, SECONDS = 100_000, 5_000, 2, 50, 180
+JOBS, ACTIVE, WORKERS, CONSOLES, SECONDS = 100_000, 5_000, 8, 50, 180
 ACCOUNTS = tuple(f"account{number}" for number in range(10))
 KEYS = {account: f"flx_{account}-0123456789abcdef" for account in ACCOUNTS}
 CONSOLES_PER_PROCESS = 10
@@ -41,7 +42,7 @@ BATCH = 1000
 AGE = 300.0
 """Seconds since the active jobs were polled first: they do not count as stalled."""
 WARM_UP = 60.0
-"""Seconds before the measurement: the worker has read all states, and the consoles have begun."""
+"""Seconds before the measurement: the workers have read all states and shared the accounts."""
 
 
 class LoadProof(NamedTuple):
@@ -50,6 +51,8 @@ class LoadProof(NamedTuple):
     jobs: int
     active: int
     workers: int
+    leaders: int
+    """Workers that poll an account at the end."""
     consoles: int
     seconds: float
     polls: int
@@ -66,7 +69,7 @@ class LoadProof(NamedTuple):
 
     def __str__(self) -> str:
         return (
-            f"load: {self.jobs} jobs, {self.active} active, {self.workers} workers (one polls), "
+            f"load: {self.jobs} jobs, {self.active} active, {self.workers} workers of which {self.leaders} poll, "
             f"{self.consoles} consoles, {self.seconds:.0f} s on {os.cpu_count()} cores, "
             f"load average {os.getloadavg()[0]:.1f}\n"
             f"{self.polls / self.seconds:.1f} polls/s; "
@@ -155,7 +158,7 @@ async def fill(team: TeamProcesses, lists: list[list[Job]], active: int) -> None
     """Write the states of all jobs, and publish the lists."""
     journal = Journal(None)
     storage = TeamStorage(team.conninfo, lambda: journal, KEYS.get, {}, polls=True)
-    assert await storage.lease.acquire()
+    assert await storage.lease.acquire(Candidacy(frozenset(ACCOUNTS)))
     now, jobs = storage.clock.now() - AGE, [job for listed in lists for job in listed]
     entries: list[JournalEntry] = []
     for number, job in enumerate(jobs):
@@ -164,7 +167,7 @@ async def fill(team: TeamProcesses, lists: list[list[Job]], active: int) -> None
         state, change = reduce(JobState(job=job), report)
         entries.append(JournalEntry(state, change))
     for first in range(0, len(entries), BATCH):
-        assert await storage.lease.acquire()
+        assert await storage.lease.acquire(Candidacy(frozenset(ACCOUNTS)))
         await storage.journal.record(entries[first : first + BATCH])
     await storage.lease.release()
     await storage.close()
@@ -230,7 +233,7 @@ def run_proof(jobs: int, active: int, workers: int, consoles: int, seconds: floa
         following = list(consoles_of(team, lists, url))
         for member in team.members:
             member.start(0.0)
-        wait_until(lambda: len(service.requests) > len(ACCOUNTS), 300)
+        wait_until(lambda: len(service.requests) > len(ACCOUNTS), 900)
         time.sleep(warm_up)
         server = int((team.server.folder / "data" / "postmaster.pid").read_text().split()[0])
         for member in following:
@@ -241,6 +244,7 @@ def run_proof(jobs: int, active: int, workers: int, consoles: int, seconds: floa
         after = cpu_seconds(server), cpu_seconds(*(member.pid for member in polling))
         took, polls = time.monotonic() - began, len(service.requests) - polls
         [(connections,)] = team.rows("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'babeltop'")
+        leaders = len(set(team.holders().values()))
         for member in team.members:
             member.end(signal.SIGTERM)
         figures = [json.loads(file.read_text()) for file in team.folder.glob("figures*.json")]
@@ -251,6 +255,7 @@ def run_proof(jobs: int, active: int, workers: int, consoles: int, seconds: floa
             len(every),
             active,
             workers,
+            leaders,
             consoles,
             took,
             polls,

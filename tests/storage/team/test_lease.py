@@ -9,6 +9,7 @@ from tui.domain.polling.rate_limit import initial
 from tui.domain.team import Worker, leader_of
 from tui.storage.journal.journal import EntriesWaitError
 from tui.storage.protocols import Candidacy
+from tui.storage.team.administration import declare_accounts
 from tui.storage.team.lease import HANDOVER_AGE, OPEN_AFTER, TTL
 
 ACCOUNTS = frozenset(f"account{number}" for number in range(12))
@@ -172,6 +173,9 @@ async def test_a_worker_with_another_base_url_does_not_lead_and_reports_why(proc
     [problem] = wrong.lease.problems
     assert "heygen is not polled here: its base_url is not the team's, https://api.test" in problem
     assert rows(team, "SELECT accounts FROM babeltop.worker") == [(["other"],)]
+    assert await declare_accounts(team, {"heygen": "https://other.test", "new": "https://new.test"}) == ("heygen",)
+    assert await wrong.lease.acquire(Candidacy(frozenset({"heygen", "other"}))) == {"heygen", "other"}
+    assert not wrong.lease.problems
 
 
 async def test_a_worker_with_a_refused_key_leaves_the_account_to_one_with_another_key(processes):

@@ -204,9 +204,11 @@ async def test_the_only_lease_of_the_first_layout_becomes_one_of_each_account(po
     assert layout_of(team) == CURRENT
     found = rows(team, "SELECT account, holder, revision FROM babeltop.lease ORDER BY account")
     assert found == [("heygen", None, 7), ("other", None, 7)]
-    worker, follower = processes(team), processes(team, polls=False)
+    worker = processes(team, addresses={"heygen": "https://api.test"})
+    follower = processes(team, polls=False)
     assert await follower.journal.external_changes() == {}
     assert await worker.lease.acquire(ALL) == ALL.accounts
     await worker.journal.record([entry()])
     assert list(await follower.journal.external_changes()) == [A]
-    assert rows(team, "SELECT revision FROM babeltop.lease WHERE account = 'heygen'") == [(8,)]
+    query = "SELECT revision, base_url FROM babeltop.lease WHERE account = 'heygen'"
+    assert rows(team, query) == [(8, "https://api.test")]

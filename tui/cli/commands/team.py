@@ -43,9 +43,12 @@ def team(args: Namespace) -> int:
 
 
 def _init(workspace: Workspace) -> int:
-    from tui.storage.team.administration import initialize
+    from tui.storage.team.administration import declare_accounts, initialize
 
     print_message(asyncio.run(initialize(workspace.config.team_database)))
+    addresses = {name: account.base_url for name, account in workspace.config.accounts.items()}
+    for account in asyncio.run(declare_accounts(workspace.config.team_database, addresses)):
+        print_message(f"account {account}: its base_url is now {addresses[account]}")
     return OK
 
 

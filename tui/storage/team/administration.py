@@ -6,7 +6,7 @@ Its owner creates and migrates it: one process at a time, by an advisory lock th
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, LiteralString, NamedTuple, cast
 
 import psycopg
@@ -17,7 +17,7 @@ from tui.storage.journal.database import OutdatedProgramError
 from tui.storage.team.connection import NO_SCHEMA, UNVERSIONED, TeamDatabaseError, connect, fetch
 from tui.storage.team.layout import LAYOUT_COLUMN, Layout, LayoutGuard
 from tui.storage.team.lease import TTL
-from tui.storage.team.migrations import MIGRATIONS, Migration, layout_after
+from tui.storage.team.migrations import LAYOUT, MIGRATIONS, Migration, layout_after
 from tui.storage.team.schema import CREATE, GRANT, LEASE_NAME, ROLES
 
 SETTINGS = ("lock_timeout = '2s'", "statement_timeout = '10s'", "idle_in_transaction_session_timeout = '3s'")
@@ -196,6 +196,28 @@ async def _check_owner(connection: AsyncConnection[tuple[Any, ...]]) -> None:
     owner, is_owner, user = found
     if not is_owner:
         raise TeamDatabaseError(f"only the owner of the schema babeltop, {owner}, migrates it; this login is {user}")
+
+
+async def declare_accounts(conninfo: str, addresses: Mapping[str, str]) -> tuple[str, ...]:
+    """Make these the team's base URLs, by account; return the accounts that had another one. Raises TeamDatabaseError.
+
+    An account gets its first one from the worker that first polls it.
+    """
+    async with await _connect(conninfo) as connection:
+        try:
+            found = await _layout(connection)
+            if found is None or found.number != LAYOUT:
+                return ()
+            rows = await connection.execute(
+                "UPDATE babeltop.lease SET base_url = declared.base_url "
+                "FROM unnest(%s::text[], %s::text[]) AS declared (account, base_url) "
+                "WHERE lease.account = declared.account AND lease.base_url <> declared.base_url "
+                "RETURNING lease.account",
+                (list(addresses), list(addresses.values())),
+            )
+            return tuple(sorted(account for (account,) in await rows.fetchall()))
+        except psycopg.Error as error:
+            raise TeamDatabaseError(f"the team's database was left as it was: {_text(error)}") from error
 
 
 async def _create_role(connection: AsyncConnection[tuple[Any, ...]], role: str) -> None:

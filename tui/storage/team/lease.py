@@ -166,9 +166,12 @@ class TeamLease:
             return is_other and picked is not None and picked.age >= HANDOVER_AGE
         return is_other or not is_refused
 
+    def _lacks_address(self, account: str) -> bool:
+        return not self._rows[account].base_url and bool(self._addresses.get(account))
+
     def _has_same_address(self, account: str) -> bool:
-        own, row = self._addresses.get(account, ""), self._rows.get(account)
-        return row is None or not row.base_url or row.base_url == own
+        own, team = self._addresses.get(account, ""), self._rows[account].base_url
+        return not team or team == own
 
     async def _read(self, accounts: Collection[str]) -> list[Worker]:
         """Read all leases, and return the other workers that are alive. Each of the accounts has a lease afterwards."""
@@ -178,17 +181,18 @@ class TeamLease:
             (TTL,),
         )
         await self._read_leases()
-        missing = [account for account in accounts if account not in self._rows]
-        if missing:
+        new = [each for each in accounts if each not in self._rows or self._lacks_address(each)]
+        if new:
             await self._database.write(
-                "INSERT INTO babeltop.lease (account, base_url) SELECT * FROM unnest(%s::text[], %s::text[]) "
-                "ON CONFLICT DO NOTHING",
-                (missing, [self._addresses.get(account, "") for account in missing]),
+                "INSERT INTO babeltop.lease AS known (account, base_url) SELECT * FROM unnest(%s::text[], %s::text[]) "
+                "ON CONFLICT (account) DO UPDATE SET base_url = excluded.base_url WHERE known.base_url = ''",
+                (new, [self._addresses.get(account, "") for account in new]),
             )
             await self._read_leases()
         differing = [each for each in accounts if not self._has_same_address(each)]
         self.problems = [
-            f"Account {each} is not polled here: its base_url is not the team's, {clean(self._rows[each].base_url)}"
+            f"Account {each} is not polled here: its base_url is not the team's, {clean(self._rows[each].base_url)}. "
+            "Correct config.toml, or run `babeltop team init` with this one as the owner of the database"
             for each in sorted(differing)
         ]
         return [
