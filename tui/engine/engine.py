@@ -362,6 +362,7 @@ class Engine:
     async def _update_role(self) -> None:
         """Take over from or yield to other processes, and show the state of the accounts that they poll."""
         before, role = self._role, await self._leader_election.update(self._candidacy())
+        self._sync_clock()  # the leases may have shown that the database's clock was set
         self._role = role = role._replace(is_viewer=self._is_viewer)
         self._job_store.set_problem("lease", role.problem or self._describe_silence(role))
         if role.polled != before.polled:
@@ -409,18 +410,19 @@ class Engine:
 
     def _sync_clock(self) -> None:
         """Spread overdue polls after a suspend; move the schedule along if the clock was set."""
-        gap = self._context.clock.correct()
+        gap, step = self._context.clock.correct(), self._storage.take_clock_step()
         if gap:
             for runtime in self._accounts.values():
                 runtime.on_clock_jump()
-        if gap >= SUSPEND_GAP:
+        is_suspend = gap - step >= SUSPEND_GAP
+        if shift := step if is_suspend else gap:
+            for name, poller in self._pollers.items():
+                self._accounts[name].shift(shift)
+                poller.shift(shift)
+            self._job_store.shift_schedule(shift)
+        if is_suspend:
             for poller in self._pollers.values():
                 poller.spread_overdue(lambda: self._context.random.uniform(0, SUSPEND_SPREAD))
-        elif gap:
-            for name, poller in self._pollers.items():
-                self._accounts[name].shift(gap)
-                poller.shift(gap)
-            self._job_store.shift_schedule(gap)
 
     def _now_synced(self) -> float:
         """Return the current instant for a response: a second after a wake-up the next tick is still to come."""

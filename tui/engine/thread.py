@@ -159,7 +159,7 @@ class EngineThread:
         workspace = self._workspace.handover()
 
         def on_hook_problem(text: str) -> None:
-            self._outbox.publish(Notice(NoticeKind.HOOK, text, None, time.time()))
+            self._outbox.publish(Notice(NoticeKind.HOOK, text, None, workspace.wall()))
 
         try:
             async with hook_dispatcher(workspace, on_hook_problem) as hooks:

@@ -313,6 +313,10 @@ class SharedStorage(Protocol):
         """Close connections; the next use opens them again."""
         ...
 
+    def take_clock_step(self) -> float:
+        """Return the seconds by which the shared clock was set forward since the last call; 0: it counted evenly."""
+        ...
+
     @property
     def journal(self) -> JobJournal:
         """Journal of all jobs."""

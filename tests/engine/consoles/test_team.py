@@ -28,7 +28,7 @@ A, B = Ref("heygen", "a-fine-x"), Ref("heygen", "b-fine-x")
 class Console:
     """Process of a team with a folder, a watchlist and an engine of its own."""
 
-    def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None):
+    def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None, clock=None):
         folder.mkdir(exist_ok=True)
         self.listener = RecordingListener()
         config = f'[polling]\nmax_interval = "2s"\n[team]\ndatabase = "{team}"\nwatchlist = "{folder.name}"\n'
@@ -36,6 +36,8 @@ class Console:
         self.workspace = fixtures.make_workspace(
             folder, service, jobs, config=config, accounts=tuple(keys), keys=keys, rate=6000
         )
+        if clock is not None:
+            self.workspace._database_clock = clock
         self.engine = Engine(self.workspace, self.listener.publish, tick_interval=TICK, is_worker=is_worker)
         self._task = None
 

@@ -11,11 +11,13 @@ from msgspec.structs import replace
 from tests.storage.contract.test_contract import ALL, NOW, A, B, entry
 from tests.storage.team.conftest import KEYS, RATES
 from tests.support.postgres_server import member_of, postgres_server
+from tests.support.server_clock import ServerClock
 from tui.domain.models import Link, LinkKind, Phase, ReportedLink, RequestRecord
 from tui.domain.polling import rate_limit
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import Journal, JournalEntry
+from tui.storage.protocols import Candidacy
 from tui.storage.team.administration import initialize, read_status
 from tui.storage.team.connection import (
     LAYOUT_AND_TIME,
@@ -523,3 +525,13 @@ def test_a_server_that_libpq_takes_from_elsewhere_is_verified_too(text, environ,
 @pytest.mark.parametrize("text", ["service=verified", "service=plain sslmode=verify-full", "service=local"])
 def test_a_service_with_a_safe_server_is_accepted(text, services):
     check_conninfo(text, allow_insecure=False)
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_taken_over(team, processes):
+    clock, able = ServerClock(team), Candidacy(frozenset({"heygen"}))
+    clock.step(3600)
+    killed, other = processes(clock.conninfo), processes(clock.conninfo)
+    assert await killed.lease.acquire(able) == {"heygen"}
+    assert await other.lease.acquire(able) == set()
+    clock.step(-3600)
+    assert await other.lease.acquire(able) == {"heygen"}

@@ -111,7 +111,7 @@ def _status(workspace: Workspace) -> int:
         yield "clock", f"{found.clock_lead:+.1f} s from this computer's"
         if not found.workers:
             yield "worker", "none: start `babeltop watch` where the API keys are"
-        for host, pid, version, accounts, polled in found.workers:
+        for host, pid, version, accounts, polled, _ in found.workers:
             others = [account for account in accounts if account not in polled]
             polls = f"polls {', '.join(polled)}" if polled else "polls no account"
             stands_by = f"; stands by for {', '.join(others)}" if others else ""

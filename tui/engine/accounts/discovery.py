@@ -4,7 +4,6 @@
 """
 
 import functools
-import time
 from collections.abc import Awaitable, Callable, Container
 from random import Random
 from typing import NamedTuple
@@ -57,7 +56,7 @@ async def discover(
     """
     storage = workspace.shared_storage()
     rate_limits = storage.rate_limits
-    runtime = AccountRuntime(workspace.accounts[account], time.time, Random(), rate_limits=rate_limits)
+    runtime = AccountRuntime(workspace.accounts[account], workspace.wall, Random(), rate_limits=rate_limits)
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:
         return Discovery(fault=runtime.key_fault)

@@ -1,7 +1,6 @@
 """Probe of an account for `doctor`: one request that shows whether service and key work. Nothing is stored."""
 
 import functools
-import time
 from random import Random
 from typing import NamedTuple
 
@@ -49,7 +48,7 @@ async def probe(
     job = newest or Job(account=account, id=probe_id)
     storage = workspace.shared_storage()
     runtime = AccountRuntime(
-        workspace.accounts[account], time.time, Random(), workspace.config.successor_of, storage.rate_limits
+        workspace.accounts[account], workspace.wall, Random(), workspace.config.successor_of, storage.rate_limits
     )
     runtime.set_key(workspace.keys.get(account))
     if runtime.key_fault is not None:

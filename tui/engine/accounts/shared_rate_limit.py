@@ -116,7 +116,12 @@ class SharedRateLimit:
         """
         self.current = self.current.clock_shifted(seconds)
         self._reserved, self._offline_until = 0, 0.0
-        self._unshared.append(lambda found: found if not found.is_from_future(now) else found.clock_shifted(seconds))
+
+        def moved(found: RateLimit) -> RateLimit:
+            is_older = found.updated_at <= now - seconds if seconds > 0 else found.is_from_future(now)
+            return found.clock_shifted(seconds) if is_older else found
+
+        self._unshared.append(moved)
 
     async def _update(self, change: Callable[[RateLimit | None], RateLimit], now: float) -> None:
         if self._rate_limits is not None and now >= self._offline_until:

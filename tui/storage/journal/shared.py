@@ -36,6 +36,10 @@ class LocalStorage:
         self.team = None
         self.outbox = None
 
+    def take_clock_step(self) -> float:
+        """Return 0: this computer's clock is not measured here."""
+        return 0.0
+
     async def close(self) -> None:
         """Leave the journal open: the workspace closes it."""
 

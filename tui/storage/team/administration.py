@@ -33,8 +33,9 @@ PAUSE = 1.0
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('babeltop schema'))"
 
 _WORKERS = """
-SELECT host, pid, version, accounts, ARRAY(SELECT account FROM babeltop.lease WHERE holder = incarnation
-    AND expires_at > clock_timestamp() ORDER BY account)
+SELECT host, pid, version, clock_step, clock_stepped_at, accounts,
+  ARRAY(SELECT account FROM babeltop.lease WHERE holder = incarnation AND expires_at > clock_timestamp()
+    ORDER BY account)
 FROM babeltop.worker WHERE seen_at > extract(epoch FROM clock_timestamp()) - %s ORDER BY name, incarnation"""
 _UNPOLLED = """
 SELECT account FROM babeltop.lease WHERE expires_at < clock_timestamp()
@@ -54,6 +55,8 @@ class WorkerStatus(NamedTuple):
     """Accounts that it can poll."""
     polled: tuple[str, ...]
     """Accounts that it polls."""
+    clock_step: tuple[float, float] | None = None
+    """Seconds by which the database's clock was set forward, as it measured, and the instant after that."""
 
 
 class TeamStatus(NamedTuple):
@@ -261,8 +264,10 @@ async def read_status(conninfo: str) -> TeamStatus:
             guard.restriction,
             role,
             tuple(
-                WorkerStatus(host, pid, version, tuple(accounts), tuple(polled))
-                for host, pid, version, accounts, polled in workers
+                WorkerStatus(
+                    host, pid, version, tuple(accounts), tuple(polled), None if step is None else (step, stepped_at)
+                )
+                for host, pid, version, step, stepped_at, accounts, polled in workers
             ),
             tuple(account for (account,) in unpolled),
             tuple((name, owner, count) for name, owner, count in watchlists),

@@ -38,6 +38,8 @@ MAX_ROUND_TRIP = 1.0
 """Seconds: a slower round trip tells nothing about the database's clock."""
 SAMPLE_LIFETIME = 60.0
 """Seconds after which a clock sample is replaced by one with a longer round trip."""
+MIN_STEP = 2.0
+"""Seconds: by so much the database's clock was set, or another server answers, if two samples differ by more."""
 LAYOUT_AND_TIME = f"{LAYOUT_COLUMN}, extract(epoch FROM clock_timestamp())::float8"
 """Last columns of a timed statement."""
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -62,6 +64,13 @@ class DatabaseClock:
         self._offset: float | None = None
         self._round_trip = 0.0
         self._sampled_at = 0.0
+        self._stepped_at = 0.0
+        self.step_count = 0
+        """Number of times that the database's clock was set, as far as measured."""
+        self.stepped = 0.0
+        """Seconds by which it was set forward in all."""
+        self.last_step: tuple[float, float] | None = None
+        """Seconds by which it was set forward last, and the instant after that; None: it never was."""
 
     def now(self) -> float:
         """Return the database's time, in seconds since the epoch."""
@@ -75,10 +84,17 @@ class DatabaseClock:
     def sample(self, database_time: float, sent_at: float, received_at: float) -> None:
         """Take the database's time of a statement; the instants are those of `time_since_boot`."""
         round_trip = received_at - sent_at
+        if round_trip >= MAX_ROUND_TRIP or sent_at < self._stepped_at:
+            return
+        offset = database_time - (sent_at + received_at) / 2
+        step = 0.0 if self._offset is None else offset - self._offset
+        has_stepped = abs(step) > MIN_STEP
         is_old = self._offset is None or received_at - self._sampled_at > SAMPLE_LIFETIME
-        if round_trip < MAX_ROUND_TRIP and (is_old or round_trip <= self._round_trip):
-            self._offset = database_time - (sent_at + received_at) / 2
-            self._round_trip, self._sampled_at = round_trip, received_at
+        if has_stepped or is_old or round_trip <= self._round_trip:
+            self._offset, self._round_trip, self._sampled_at = offset, round_trip, received_at
+        if has_stepped:
+            self.step_count, self.stepped, self._stepped_at = self.step_count + 1, self.stepped + step, received_at
+            self.last_step = step, self.now()
 
 
 def time_since_boot() -> float:
@@ -264,7 +280,7 @@ class TeamDatabase:
             self._retry_at = time.monotonic() + self._retry_delay
             self._retry_delay = min(RETRY_DELAYS[1], self._retry_delay * 2)
         if self._away_since is None:
-            self._away_since = time.time()
+            self._away_since = self.clock.now()
         since = time.strftime("%H:%M:%S", time.localtime(self._away_since))
         return TeamDatabaseError(f"Team database not reachable since {since}: {self._error}; retrying")
 

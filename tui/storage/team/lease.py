@@ -17,7 +17,14 @@ from tui.presentation.sanitize import clean
 from tui.storage.journal.database import OutdatedProgramError
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.protocols import Candidacy
-from tui.storage.team.connection import LAYOUT_AND_TIME, SHORT_TIMEOUT, TeamDatabase, TeamDatabaseError, time_since_boot
+from tui.storage.team.connection import (
+    LAYOUT_AND_TIME,
+    MIN_STEP,
+    SHORT_TIMEOUT,
+    TeamDatabase,
+    TeamDatabaseError,
+    time_since_boot,
+)
 
 TTL = 15.0
 """Seconds after its last renewal for which no other process gets a lease, and for which a worker counts as alive."""
@@ -87,6 +94,8 @@ class TeamLease:
         self._has_read = False
         """Whether the leases were read by the last `acquire`, and not used since."""
         self._renewed_at: float | None = None
+        self._step_count = 0
+        """Steps of the database's clock before the last renewal: a later one ends the trust in it."""
 
     @property
     def may_hold(self) -> bool:
@@ -101,7 +110,7 @@ class TeamLease:
     @property
     def epochs(self) -> Mapping[str, int]:
         """Epochs of the leases under which this process can write."""
-        if not self.may_hold:
+        if not self.may_hold or self._step_count != self._database.clock.step_count:
             return {}
         now = self._monotonic()
         return {account: each.epoch for account, each in self._held.items() if now - each.renewed_at < TRUST}
@@ -140,7 +149,8 @@ class TeamLease:
         picked = {account: leader_of(account, workers) for account in able | self._held.keys()}
         wanted = {each for each in able - self._held.keys() if self._is_free(each, picked[each])}
         started_at, last = self._monotonic(), self._renewed_at
-        if wanted or able != self._able or last is None or started_at - last >= RENEW_INTERVAL:
+        has_stepped = self._step_count != self._database.clock.step_count
+        if wanted or has_stepped or able != self._able or last is None or started_at - last >= RENEW_INTERVAL:
             await self._renew(able, self._held.keys() | wanted, candidacy.hooks)
         self._leaving = frozenset(
             account
@@ -177,7 +187,8 @@ class TeamLease:
         """Read all leases, and return the other workers that are alive. Each of the accounts has a lease afterwards."""
         rows = await self._database.execute_timed(
             "SELECT name, weight, accounts, extract(epoch FROM clock_timestamp()) - started_at, incarnation, "
-            f"{LAYOUT_AND_TIME} FROM babeltop.worker WHERE seen_at > extract(epoch FROM clock_timestamp()) - %s",
+            f"{LAYOUT_AND_TIME} FROM babeltop.worker "
+            "WHERE abs(seen_at - extract(epoch FROM clock_timestamp())) < %s",  # later: before the clock was set back
             (TTL,),
         )
         await self._read_leases()
@@ -206,9 +217,11 @@ class TeamLease:
         rows = await self._database.execute_timed(
             "SELECT account, base_url, holder, "
             "CASE WHEN expires_at = 'epoch' THEN 'infinity' "
+            "WHEN expires_at > clock_timestamp() + make_interval(secs => %s) THEN 0 "  # before the clock was set back
             "ELSE extract(epoch FROM clock_timestamp() - expires_at) END::float8, revision, heartbeat, "
             f"heartbeat_number, pid, host, {LAYOUT_AND_TIME} "
-            "FROM babeltop.lease LEFT JOIN babeltop.worker ON incarnation = holder"
+            "FROM babeltop.lease LEFT JOIN babeltop.worker ON incarnation = holder",
+            (TTL + MIN_STEP,),
         )
         self._rows = {
             account: _Row(
@@ -224,12 +237,15 @@ class TeamLease:
 
     async def _renew(self, able: frozenset[str], accounts: Iterable[str], hooks: Sequence[str]) -> None:
         """Renew all leases and the worker's row by one statement; take those of `accounts` that are free."""
-        started_at = self._monotonic()
+        started_at, step_count = self._monotonic(), self._database.clock.step_count
+        step, stepped_at = self._database.clock.last_step or (None, None)
         rows = await self._database.write(
             "WITH seen AS (INSERT INTO babeltop.worker AS known (incarnation, name, host, pid, version, weight, "
-            "accounts, hooks) VALUES (%(holder)s, %(name)s, %(host)s, %(pid)s, %(version)s, %(weight)s, %(able)s, "
-            "%(hooks)s) ON CONFLICT (incarnation) DO UPDATE SET seen_at = excluded.seen_at, "
-            "accounts = excluded.accounts, hooks = excluded.hooks) "
+            "accounts, hooks, clock_step, clock_stepped_at) VALUES (%(holder)s, %(name)s, %(host)s, %(pid)s, "
+            "%(version)s, %(weight)s, %(able)s, %(hooks)s, %(step)s, %(stepped_at)s) "
+            "ON CONFLICT (incarnation) DO UPDATE SET seen_at = excluded.seen_at, "
+            "accounts = excluded.accounts, hooks = excluded.hooks, clock_step = excluded.clock_step, "
+            "clock_stepped_at = excluded.clock_stepped_at) "
             "SELECT account, epoch "
             "FROM babeltop.renew_leases(%(holder)s, %(accounts)s, make_interval(secs => %(ttl)s))",
             {
@@ -243,11 +259,13 @@ class TeamLease:
                 "hooks": list(hooks),
                 "accounts": list(accounts),
                 "ttl": TTL,
+                "step": step,
+                "stepped_at": stepped_at,
             },
             seconds=SHORT_TIMEOUT,
         )
         self._held = {account: _Holding(epoch, started_at) for account, epoch in rows}
-        self._able, self._renewed_at = able, started_at
+        self._able, self._renewed_at, self._step_count = able, started_at, step_count
 
     async def is_free(self) -> bool:
         """Return whether no other process polls and this one may."""

@@ -36,7 +36,7 @@ DROP TABLE babeltop.former_lease;
 CREATE TABLE babeltop.worker (incarnation text PRIMARY KEY, name text NOT NULL, host text NOT NULL, pid int NOT NULL,
   version text NOT NULL, started_at float8 NOT NULL DEFAULT extract(epoch FROM clock_timestamp()),
   seen_at float8 NOT NULL DEFAULT extract(epoch FROM clock_timestamp()), weight float8 NOT NULL,
-  accounts text[] NOT NULL, hooks text[] NOT NULL);
+  accounts text[] NOT NULL, hooks text[] NOT NULL, clock_step float8, clock_stepped_at float8);
 ALTER TABLE babeltop.command_request ADD COLUMN account text NOT NULL DEFAULT '';
 ALTER TABLE babeltop.account_key ADD COLUMN per_minute float8 NOT NULL DEFAULT 'infinity';
 DROP FUNCTION babeltop.acquire_lease(text, text, text, int, text, interval);
@@ -44,8 +44,9 @@ DROP FUNCTION babeltop.record(text, text, bigint, jsonb);
 
 CREATE FUNCTION babeltop.renew_leases(_holder text, _accounts text[], _ttl interval)
 RETURNS TABLE (account text, epoch bigint) LANGUAGE sql AS $$
-  WITH free AS (SELECT l.account FROM babeltop.lease l WHERE l.account = ANY(_accounts)
-    AND (l.holder = _holder OR l.expires_at < clock_timestamp()) ORDER BY l.account FOR UPDATE)
+  WITH free AS (SELECT l.account FROM babeltop.lease l WHERE l.account = ANY(_accounts) AND (l.holder = _holder
+    OR l.expires_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + _ttl + interval '2 s')  -- the clock was set
+    ORDER BY l.account FOR UPDATE)
   UPDATE babeltop.lease l SET holder = _holder, expires_at = clock_timestamp() + _ttl,
     epoch = l.epoch + (l.holder IS DISTINCT FROM _holder OR l.expires_at < clock_timestamp())::int
   FROM free WHERE l.account = free.account RETURNING l.account, l.epoch $$;

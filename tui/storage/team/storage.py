@@ -55,6 +55,13 @@ class TeamStorage:
         self.outbox = TeamOutbox(self._outbox_database, self.lease.holder) if polls else None
         self.team = TeamExchange(self.database, watchlist, is_worker=polls)
 
+        self._taken_steps = self.clock.stepped
+
+    def take_clock_step(self) -> float:
+        """Return the seconds by which the database's clock was set forward since the last call."""
+        before, self._taken_steps = self._taken_steps, self.clock.stepped
+        return self._taken_steps - before
+
     async def close(self) -> None:
         """Close the connections."""
         await self._lease_database.close()

@@ -78,6 +78,8 @@ class TeamRateLimits:
             if self._is_fenced and account not in self._lease.held:
                 raise TeamDatabaseError(f"this process does not hold the lease of account {account}")
             version, found, lowest = await self._read(account, mark)
+            if self._is_fenced and account not in self._lease.held:  # the database's clock was set
+                raise TeamDatabaseError(f"this process does not hold the lease of account {account}")
             changed, lowest = change(found), min(own, lowest)
             if lowest < changed.configured_per_minute:
                 changed = changed.with_config_of(rate_limit.initial(lowest, changed.updated_at))

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -277,6 +278,12 @@ def check_team(workspace: Workspace) -> Iterator[Finding]:
         polled = ", ".join(worker.polled) or "no account"
         text = f"{worker.host}, PID {worker.pid}, babeltop {worker.version}: polls {polled}"
         yield Finding("team", "worker", Level.OK, clean(text))
+        if worker.clock_step is not None:
+            step, stepped_at = worker.clock_step
+            at = datetime.fromtimestamp(stepped_at, UTC)
+            text = f"the database's clock jumped by {step:+.0f} s until {at:%Y-%m-%d %H:%M:%S} UTC"
+            remedy = "synchronize the clocks of the database's servers: waits and intervals count from them"
+            yield Finding("team", "clock step", Level.WARNING, text, remedy)
     if found.unpolled:
         remedy = "start `babeltop watch` where their API keys are"
         yield Finding("team", "accounts", Level.WARNING, clean(f"not polled: {', '.join(found.unpolled)}"), remedy)
