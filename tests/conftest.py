@@ -13,6 +13,7 @@ settings.load_profile("suite")
 
 sys.dont_write_bytecode = False  # else each worker, and each program that a test starts, compiles every module
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+gc.disable()  # while tests are collected, of which none is garbage
 
 
 @pytest.hookimpl(trylast=True)
@@ -22,9 +23,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collected tests out of garbage collections: there are thousands, and none of them is garbage."""
+    """Keep the collected tests out of garbage collections, and begin one less often: a tenth of the suite's time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(10_000, 50, 100)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
