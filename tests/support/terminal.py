@@ -37,8 +37,9 @@ class Terminal:
         self.pid, self.fd = pty.fork()
         if self.pid == 0:
             os.environ.update(TERM=term, COLORTERM="truecolor")
-            for name in ("COLUMNS", "LINES"):  # pytest-xdist sets them, and they precede the terminal's size
-                os.environ.pop(name, None)
+            for name in ("COLUMNS", "LINES"):  # they precede the terminal's size
+                os.environ.pop(name, None)  # set by pytest-xdist
+                os.unsetenv(name)  # set by readline, unseen by os.environ
             os.execvp(command[0], command)
         self.resize(columns, lines)
 
