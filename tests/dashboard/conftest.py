@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tui.demo import demo_workspace
 from tui.demo.setup import CONFIG, KEYS
 from tui.engine.api import Update
 from tui.storage.config.configuration import WorkspacePaths
+from tui.storage.watchlist import parser
 from tui.storage.workspace import Workspace
 
 NOW = 1_795_270_000.0
@@ -60,6 +61,15 @@ def shared_css() -> Iterator[None]:
     Stylesheet._parse_rules = parse_rules
     yield
     Stylesheet._parse_rules = parse
+
+
+@pytest.fixture(scope="session", autouse=True)
+def shared_watchlists() -> Iterator[None]:
+    """Parse each text of a watchlist once in a session: most tests begin with the demo's, and read it several times."""
+    parse = parser.parse
+    parser.parse = lru_cache(50)(parse)
+    yield
+    parser.parse = parse
 
 
 @pytest.fixture(autouse=True)

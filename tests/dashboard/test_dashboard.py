@@ -55,15 +55,16 @@ async def test_an_unknown_command_id_fails_loudly(app: Babeltop):
             dashboard(pilot).action_run_command("browse")
 
 
-@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
-async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop, workspace: Workspace, size):
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
+async def test_the_table_shows_jobs_of_every_account_at_every_size(app: Babeltop, workspace: Workspace):
+    async with app.run_test(size=(80, 24)) as pilot:
         table = dashboard(pilot).query_one(JobTable)
-        assert len(table.refs) == sum(not state.job.archived for state in workspace.job_states().values())
-        shown = text_of(pilot)
-        for name in ("heygen", "konpro", "camb", "flixu"):
-            assert name in shown
+        for size in ((80, 24), (120, 40), (200, 60)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            assert len(table.refs) == sum(not state.job.archived for state in workspace.job_states().values())
+            shown = text_of(pilot)
+            for name in ("heygen", "konpro", "camb", "flixu"):
+                assert name in shown, size
 
 
 async def test_a_removed_row_above_keeps_the_cursor_on_its_job(app: Babeltop, engine: FakeEngine):

@@ -341,26 +341,27 @@ async def test_the_time_format_cycles_from_ages_to_instants_and_back(app: Babelt
         assert text_of(pilot).splitlines()[3] == before.splitlines()[3]
 
 
-@pytest.mark.parametrize("size", [(120, 40), (120, 24), (170, 40), (200, 60)])
-async def test_the_detail_moves_to_its_other_position_and_back(app: Babeltop, size):
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
+async def test_the_detail_moves_to_its_other_position_and_back(app: Babeltop):
+    async with app.run_test(size=(120, 40)) as pilot:
         dash = app.screen
-        before = [dash.detail.region, dash.table.region]
-        await pilot.press("P")
-        await pilot.pause()
-        right = dash.detail.region.x > 0
-        assert right is (size[0] < 160)
-        apart = dash.table.region.right <= dash.detail.region.x or dash.table.region.bottom <= dash.detail.region.y
-        assert apart
-        assert dash.detail.region.width >= 40
-        await pilot.press("p")
-        await pilot.pause()
-        assert not dash.detail.display
-        assert dash.table.region.width == size[0]
-        await pilot.press("p", "P")
-        await pilot.pause()
-        assert [dash.detail.region, dash.table.region] == before
+        for size in ((120, 40), (120, 24), (170, 40), (200, 60)):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            before = [dash.detail.region, dash.table.region]
+            await pilot.press("P")
+            await pilot.pause()
+            right = dash.detail.region.x > 0
+            assert right is (size[0] < 160), size
+            apart = dash.table.region.right <= dash.detail.region.x or dash.table.region.bottom <= dash.detail.region.y
+            assert apart, size
+            assert dash.detail.region.width >= 40, size
+            await pilot.press("p")
+            await pilot.pause()
+            assert not dash.detail.display, size
+            assert dash.table.region.width == size[0]
+            await pilot.press("p", "P")
+            await pilot.pause()
+            assert [dash.detail.region, dash.table.region] == before, size
 
 
 async def test_a_paused_board_shows_it_and_no_next_poll(app: Babeltop, engine: FakeEngine):
