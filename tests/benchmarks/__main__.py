@@ -5,6 +5,7 @@ import importlib
 import json
 import pkgutil
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from types import ModuleType
 from typing import Any
@@ -50,10 +51,13 @@ def main() -> int:
     if not args.json:
         print(HEADER)
     for module in modules(args.name):
+        began = time.perf_counter()
         for name, row in module.measure().items():
             measured[name] = row
             if not args.json:
                 print(format_row(name, row), flush=True)
+        if not args.json:
+            print(f"{'':<52}{time.perf_counter() - began:>12.0f} s", flush=True)
     if args.json:
         print(json.dumps(measured, ensure_ascii=False))
     return 0 if all(map(holds, measured.values())) else 1

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.benchmarks import day
 from tests.benchmarks.consoles import EMPTY, console, drain, print_rows, resident_mb, row, states
-from tests.benchmarks.paint import BABELTOP, prepared_folders, settle_seconds
+from tests.benchmarks.paint import BABELTOP, prepared_folders, settle, shared_folders
 from tui.storage.watchlist.file import WatchlistFile
 from tui.storage.watchlist.operations import Set
 
@@ -24,7 +24,7 @@ def resident_after(env: Mapping[str, str], count: int, edits: int = 0) -> list[f
     watchlist = WatchlistFile(Path(env["BABELTOP_CONFIG_DIR"], "watchlist.toml"))
     refs = [state.job.ref for state in states("quiet", 0, edits)]
     with console(BABELTOP, dict(env)) as terminal:
-        drain(terminal, settle_seconds(count))
+        settle(terminal, count)
         found = [resident_mb(terminal.pid)]
         for number, ref in enumerate(refs):
             watchlist.edit(Set((ref,), {"note": f"edit {number}"}))
@@ -39,8 +39,7 @@ def measure() -> dict[str, dict]:
         empty = resident_mb(terminal.pid)
     with prepared_folders(small) as env:
         ours, edited = resident_after(env, small, EDITS)
-    with prepared_folders(large) as env:
-        most, _ = resident_after(env, large)
+    most, _ = resident_after(shared_folders(large), large)
     per_job = 1000 * (most - ours) / (large - small)
     output = subprocess.run([sys.executable, "-m", day.__name__], capture_output=True, check=True).stdout
     growth, requests = operator.itemgetter("grown", "requests")(json.loads(output))
