@@ -6,10 +6,13 @@ import pytest
 
 from tests.storage.contract.test_contract import ALL, NOW, entry
 from tests.storage.team.test_storage import expire_lease, rows
+from tests.support.postgres_server import member_of
 from tui.domain.models import Phase
 from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.journal import JournalEntry
+from tui.storage.protocols import Candidacy
+from tui.storage.team.administration import read_status
 
 HOOK = "digest"
 ONE, TWO = HookDelivery(HOOK, "1", "done", b'{"n": 1}'), HookDelivery(HOOK, "2", "done", b"\x00\xff")
@@ -45,6 +48,17 @@ async def test_a_claimed_delivery_is_claimed_again_only_after_its_time(processes
     assert await first.outbox.claim("other", 60) is None
     await first.outbox.postpone(ONE, 0)  # as after the time of a process that was killed
     assert await second.outbox.claim(HOOK, 60) == (ONE, 1), "the same id and payload"
+
+
+async def test_the_state_names_deliveries_that_no_live_worker_can_send(processes, team):
+    storage = processes()
+    await storage.outbox.add([ONE, HookDelivery("gone", "2", "done", b"{}")])
+    assert (await read_status(team)).deliveries == (2, 2)
+    await storage.lease.acquire(Candidacy(hooks=(HOOK,)))
+    assert (await read_status(team)).deliveries == (2, 1)
+    await storage.outbox.complete(ONE)
+    assert (await read_status(team)).deliveries == (1, 1)
+    assert (await read_status(member_of(team, "viewer"))).deliveries is None
 
 
 async def test_a_sent_or_failed_delivery_is_not_claimed_again(processes):

@@ -117,7 +117,11 @@ def _status(workspace: Workspace) -> int:
             stands_by = f"; stands by for {', '.join(others)}" if others else ""
             yield "worker", f"{host}, PID {pid}, babeltop {version}: {polls}{stands_by}"
         if found.unpolled:
-            yield "not polled", f"{', '.join(found.unpolled)}: no live worker has the key"
+            yield "not polled", f"{', '.join(found.unpolled)}: start `babeltop watch` where the API keys are"
+        if found.deliveries is not None:
+            count, orphaned = found.deliveries
+            text = f"{count} open" + (f", {orphaned} of them to hooks that no live worker has" if orphaned else "")
+            yield "deliveries", text
         yield "jobs", formatting.count_of(found.job_count, "job")
         for name, owner, count in found.watchlists:
             yield "watchlist", f"{name}: {formatting.count_of(count, 'job')}, published by {owner}"

@@ -39,7 +39,12 @@ SELECT host, pid, version, clock_step, clock_stepped_at, accounts,
 FROM babeltop.worker WHERE seen_at > extract(epoch FROM clock_timestamp()) - %s ORDER BY name, incarnation"""
 _UNPOLLED = """
 SELECT account FROM babeltop.lease WHERE expires_at < clock_timestamp()
-  AND EXISTS (SELECT FROM babeltop.job WHERE job.account = lease.account) ORDER BY account"""
+  AND EXISTS (SELECT FROM babeltop.job WHERE job.account = lease.account AND phase IN ('new', 'queued', 'running'))
+ORDER BY account"""
+_DELIVERIES = """
+SELECT count(*), count(*) FILTER (WHERE NOT EXISTS (SELECT FROM babeltop.worker WHERE hook = ANY(hooks)
+    AND seen_at > extract(epoch FROM clock_timestamp()) - %s))
+FROM babeltop.hook_delivery WHERE delivered_at IS NULL AND failed_at IS NULL"""
 _ROLE = """
 SELECT CASE WHEN has_table_privilege('babeltop.job', 'INSERT') THEN 'worker'
   WHEN has_column_privilege('babeltop.job', 'results', 'SELECT') THEN 'editor' ELSE 'viewer' END"""
@@ -71,7 +76,9 @@ class TeamStatus(NamedTuple):
     """What the login may do: `worker`, `editor` or `viewer`."""
     workers: tuple[WorkerStatus, ...]
     unpolled: tuple[str, ...]
-    """Accounts with jobs that no process polls."""
+    """Accounts with active jobs that no process polls."""
+    deliveries: tuple[int, int] | None
+    """Open deliveries to hooks, and those that no live worker can send; None: the role may not read them."""
     watchlists: tuple[tuple[str, str, int], ...]
     """Name, owner and number of jobs of each published watchlist."""
     job_count: int
@@ -250,6 +257,7 @@ async def read_status(conninfo: str) -> TeamStatus:
             (job_count,) = await _row(connection, "SELECT count(*) FROM babeltop.job")
             workers = await fetch(connection, _WORKERS, (TTL,))
             unpolled = await fetch(connection, _UNPOLLED)
+            deliveries = await fetch(connection, _DELIVERIES, (TTL,)) if role == "worker" else []
             watchlists = await fetch(
                 connection,
                 "SELECT name, owner, jsonb_array_length(convert_from(jobs, 'UTF8')::jsonb) "
@@ -270,6 +278,7 @@ async def read_status(conninfo: str) -> TeamStatus:
                 for host, pid, version, step, stepped_at, accounts, polled in workers
             ),
             tuple(account for (account,) in unpolled),
+            (deliveries[0][0], deliveries[0][1]) if deliveries else None,
             tuple((name, owner, count) for name, owner, count in watchlists),
             job_count,
             lead,

@@ -294,6 +294,7 @@ _RETENTION = {
     ("job", "listed_at"): RETENTION,
     ("hook_delivery", "created_at"): 30 * DAY,
     ("command_request", "requested_at"): 7 * DAY,
+    ("worker", "seen_at"): DAY,
 }
 """Seconds for which rows are kept, by table and the column with the instant of each row. Requests: see the schema."""
 
