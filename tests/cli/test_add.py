@@ -188,7 +188,7 @@ def test_archive_archives_and_unarchives(configured: Program) -> None:
 
 def test_one_unknown_ref_stops_the_whole_command(configured: Program) -> None:
     before = configured.with_jobs("flixu:doc_1").watchlist.read_bytes()
-    for completed in configured.run_in_parallel(
+    for completed in configured.run_each(
         *(f"{subcommand} doc_1 doc_11 nope" for subcommand in ("remove", "edit --label x", "archive"))
     ):
         assert completed.code == 2

@@ -14,7 +14,7 @@ JOB = '[[job]]\naccount = "flixu"\nid = "doc_1"\n'
 @pytest.mark.parametrize("text", ["", "\ufeff# nothing yet\n"])
 def test_an_empty_watchlist_is_no_error(configured: Program, text: str) -> None:
     configured.watchlist.write_text(text)
-    listed, *others = configured.run_in_parallel("list --json", "check", "wait")
+    listed, *others = configured.run_each("list --json", "check", "wait")
     assert (listed.json, [completed.code for completed in others]) == ([], [0, 0])
     assert configured("add", "doc_1").code == 0
     assert configured.watchlist.read_text().startswith(text.removesuffix("\n"))
@@ -24,7 +24,7 @@ def test_broken_toml_is_named_by_line_and_column_and_left_alone(configured: Prog
     broken = f"{JOB}\n[[job]\nid = 3\n"
     configured.watchlist.write_text(broken)
     lines = ("list", "check", "wait", "add doc_2", "remove doc_1", "log", "export", "watch")
-    for completed in configured.run_in_parallel(*lines):
+    for completed in configured.run_each(*lines):
         assert (completed.code, completed.out) == (2, "")
         assert f"{configured.watchlist}, line 5, column 6: " in completed.err
     assert configured.watchlist.read_text() == broken
@@ -93,7 +93,7 @@ def test_a_key_variable_alone_defines_an_account(babeltop: Program) -> None:
 def test_without_a_key_a_job_is_refused_and_the_variable_named(configured: Program) -> None:
     configured.with_jobs("flixu:doc_1")
     del configured.env["SERVICE_KEY"]
-    for completed in configured.run_in_parallel("check --json", "wait --json"):
+    for completed in configured.run_each("check --json", "wait --json"):
         assert completed.code == 3
         assert completed.json[0]["fault"]["kind"] == "refused"
         assert "SERVICE_KEY is not set" in completed.json[0]["fault"]["message"]
@@ -110,7 +110,7 @@ def test_a_wrong_key_is_refused_by_the_service(configured: Program) -> None:
 
 def test_an_unknown_config_key_is_reported_with_the_closest_valid_one(configured: Program) -> None:
     (configured.config / "config.toml").write_text('[poling]\nmax_interval = "5s"\n[ui]\ntheem = "x"\n')
-    for completed in configured.run_in_parallel("list", "check", "add doc_1", "providers"):
+    for completed in configured.run_each("list", "check", "add doc_1", "providers"):
         assert (completed.code, completed.out) == (2, "")
         assert "poling: unknown key; did you mean 'polling'?" in completed.err
         assert "ui.theem: unknown key; did you mean 'theme'?" in completed.err

@@ -31,7 +31,7 @@ def found(completed: CompletedCommand) -> dict[str, tuple[str, str, str]]:
 def test_a_machine_without_errors_is_exit_0(configured: Program) -> None:
     configured.with_jobs("heygen:a-fine", "konpro:b-fine", "camb:c-fine", "flixu:d-fine")
     configured("check")
-    completed, shown = configured.run_in_parallel("doctor --json", "doctor")
+    completed, shown = configured.run_each("doctor --json", "doctor")
     assert (completed.code, completed.err, shown.code, shown.err) == (0, "", 0, "babeltop: no errors found\n")
     assert json_schema.problems(completed.json, "doctor") == []
     seen = found(completed)

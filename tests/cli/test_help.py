@@ -63,7 +63,7 @@ def test_a_usage_error_is_exit_2_with_a_hint(babeltop: Program) -> None:
         "simulate --port 99999": "99999 is not between 0 and 65535",
         "edit x": "nothing to change",
     }
-    for completed, hint in zip(babeltop.run_in_parallel(*hints), hints.values(), strict=True):
+    for completed, hint in zip(babeltop.run_each(*hints), hints.values(), strict=True):
         assert (completed.code, completed.out) == (2, "")
         assert hint in completed.err
 
@@ -128,6 +128,6 @@ def test_importing_the_dashboard_imports_only_what_a_first_frame_needs() -> None
 
 
 def test_without_a_terminal_the_dashboard_names_alternatives(babeltop: Program) -> None:
-    for completed in babeltop.run_in_parallel("", "--demo"):
+    for completed in babeltop.run_each("", "--demo"):
         assert (completed.code, completed.out) == (2, "")
         assert "babeltop list" in completed.err

@@ -67,7 +67,7 @@ def test_json_output_conforms_to_the_schema(configured: Program) -> None:
     )
     configured("check")
     names = [name for name in SCHEMAS if name != "hook" and LINES.get(name, "-")]
-    completed = configured.run_in_parallel(*(LINES.get(name, f"{name} --json") for name in names))
+    completed = configured.run_each(*(LINES.get(name, f"{name} --json") for name in names))
     for name, command in zip(names, completed, strict=True):
         assert command.out, (name, command)
         assert command.json, name

@@ -30,7 +30,7 @@ def test_man_page_and_completions_match_the_parser() -> None:
 
 def test_completions_prints_the_file_of_each_shell(babeltop: Program) -> None:
     for completed, file in zip(
-        babeltop.run_in_parallel(*(f"completions {shell}" for shell in FILES)), FILES.values(), strict=True
+        babeltop.run_each(*(f"completions {shell}" for shell in FILES)), FILES.values(), strict=True
     ):
         assert (completed.code, completed.out) == (0, (MAN_FOLDER / file).read_text("utf-8"))
 

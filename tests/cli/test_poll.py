@@ -78,7 +78,7 @@ def test_wait_ends_with_3_when_every_job_is_refused(configured: Program) -> None
 
 def test_wait_for_an_archived_job_is_refused_with_a_hint(configured: Program) -> None:
     configured.with_jobs("flixu:doc_1", more="archived = true\n")
-    by_name, rest, checked = configured.run_in_parallel("wait doc_1", "wait", "check")
+    by_name, rest, checked = configured.run_each("wait doc_1", "wait", "check")
     assert by_name.code == 2
     assert "babeltop archive --undo flixu:doc_1" in by_name.err
     assert (rest.code, checked.code) == (0, 0)
@@ -114,7 +114,7 @@ def test_watch_prints_one_line_per_change_until_sigterm(configured: Program) -> 
 def test_a_missing_or_blocked_job_is_exit_1(configured: Program) -> None:
     configured.with_jobs("konpro:a-missing", "konpro:b-pay")
     configured("check")
-    completed, missing, paying = configured.run_in_parallel("check --json", "check a-missing", "check b-pay")
+    completed, missing, paying = configured.run_each("check --json", "check a-missing", "check b-pay")
     assert (completed.code, missing.code, paying.code) == (1, 1, 1)
     assert [job["phase"] for job in completed.json] == ["missing", "blocked"]
 

@@ -63,7 +63,7 @@ def test_providers_check_shows_a_response_without_a_report(configured: Program) 
     file, reply = write_provider_file(configured.config, "mine", MINE), configured.folder / "reply.json"
     reply.write_text('{"run_id": 123}')
     line = f"providers check {file} --sample"
-    completed, limited, kind, nowhere = configured.run_in_parallel(
+    completed, limited, kind, nowhere = configured.run_each(
         f"{line} {reply}", f"{line} {reply} --status 429", f"{line} {reply} --kind dub", f"{line} /nowhere"
     )
     assert [each.code for each in (completed, limited, kind, nowhere)] == [2, 0, 2, 2]

@@ -33,7 +33,7 @@ def test_renew_polls_only_the_named_jobs(configured: Program) -> None:
 
 def test_a_job_without_a_link_is_exit_1_and_an_unreachable_service_exit_3(configured: Program) -> None:
     configured.with_accounts("camb", "flixu", konpro="http://127.0.0.1:9").with_jobs("flixu:a-stuck", "konpro:b")
-    nothing, unreached = configured.run_in_parallel("renew a-stuck", "renew konpro:b")
+    nothing, unreached = configured.run_each("renew a-stuck", "renew konpro:b")
     assert (nothing.code, nothing.out) == (1, "")
     assert "flixu:a-stuck: this job has no such link yet" in nothing.err
     assert (unreached.code, unreached.out) == (3, "")

@@ -45,7 +45,7 @@ def test_list_filters_by_ref_phase_and_tag_in_the_watchlists_order(configured: P
         "--phase timed-out": [],
         "--phase new --phase done --tag a": ["doc_3", "doc_1"],
     }
-    listed = configured.run_in_parallel(*(f"list --json {args}" for args in expected))
+    listed = configured.run_each(*(f"list --json {args}" for args in expected))
     assert [[job["id"] for job in completed.json] for completed in listed] == list(expected.values())
 
 
@@ -97,7 +97,7 @@ def test_log_lists_changes_in_order(configured: Program) -> None:
     configured("check", "a-fine")
     configured("check")
     configured("check")
-    completed, one, none, plain = configured.run_in_parallel(
+    completed, one, none, plain = configured.run_each(
         "log --json", "log b-fail --since 1h --json", "log --since 0s", "log b-fail"
     )
     assert json_schema.problems(completed.json, "log") == []
@@ -119,7 +119,7 @@ def test_export_is_csv_or_json(configured: Program) -> None:
 
 
 def test_an_empty_result_is_reported_on_stderr_only(babeltop: Program) -> None:
-    ended = babeltop.run_in_parallel("list", "log", "list --json", "log --json", "export --format json")
+    ended = babeltop.run_each("list", "log", "list --json", "log --json", "export --format json")
     assert [(completed.code, completed.out) for completed in ended] == [
         (0, ""),
         (0, ""),
@@ -133,7 +133,7 @@ def test_an_empty_result_is_reported_on_stderr_only(babeltop: Program) -> None:
 def test_a_filter_selects_the_jobs_of_every_subcommand_that_polls_or_prints(configured: Program) -> None:
     configured.with_accounts("camb", "flixu").with_jobs("camb:a-fine", "flixu:doc_b-fine", more='tags = ["launch"]\n')
     assert configured("add", "camb:c-fail", "--tag", "other").code == 0
-    listed, checked, waited, excluded = configured.run_in_parallel(
+    listed, checked, waited, excluded = configured.run_each(
         "list --json --filter tag:launch",
         "check --json --filter provider:camb",
         "wait --json --filter tag:launch --timeout 60s",
@@ -143,10 +143,10 @@ def test_a_filter_selects_the_jobs_of_every_subcommand_that_polls_or_prints(conf
     assert [job["id"] for job in checked.json] == ["a-fine", "c-fail"]
     assert ([job["id"] for job in waited.json], waited.code) == (["a-fine", "doc_b-fine"], 0)
     assert [job["id"] for job in excluded.json] == ["doc_b-fine"]
-    saved, none = configured.run_in_parallel("download --json --filter doc_b", "download --filter account:camb c-fail")
+    saved, none = configured.run_each("download --json --filter doc_b", "download --filter account:camb c-fail")
     assert ([each["id"] for each in saved.json], saved.code) == (["doc_b-fine"], 0)
     assert none.code == 1
-    for completed in configured.run_in_parallel(*(f"{name} --filter nowhere" for name in ("list", "check", "wait"))):
+    for completed in configured.run_each(*(f"{name} --filter nowhere" for name in ("list", "check", "wait"))):
         assert (completed.code, completed.err) == (0, "babeltop: no jobs match 'nowhere' (3 on the watchlist)\n")
 
 
@@ -160,7 +160,7 @@ def test_a_wrong_filter_ends_every_subcommand_that_takes_one(configured: Program
         ("age>2", "age>2 needs a unit: s, m, h or d"),
     ):
         tried = names if text == "foo:bar" else names[:1]
-        for completed in configured.run_in_parallel(*(f"{name} --filter {text}" for name in tried)):
+        for completed in configured.run_each(*(f"{name} --filter {text}" for name in tried)):
             assert (completed.code, completed.err) == (2, f"babeltop: --filter '{text}': {reason}\n")
     assert "flixu" not in configured("list", "--filter", "tag:lanch").out
     assert configured("list", "--filter", "tag:lanch").err.endswith("; no job has tag lanch; did you mean launch?\n")

@@ -5,7 +5,7 @@ import pytest
 from tests.support.fleet_week import DOCUMENTED, RATE, simulate_fleet, wrong_ends
 from tests.support.virtual_time import DAY, MINUTE, run_virtual
 
-JOBS = 36
+JOBS = 24
 
 
 @pytest.mark.parametrize("with_lists", [True, False])

@@ -8,13 +8,13 @@ from tui.domain.models import ENDED
 
 pytestmark = pytest.mark.xdist_group("week")  # made once, by one worker
 
-INTERVAL = 5 * MINUTE
+INTERVAL = 10 * MINUTE
 """Longest interval in seconds; polls are more frequent near the expected end."""
 
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory):
-    found = run_virtual(simulate_week(tmp_path_factory.mktemp("week"), 30, interval=INTERVAL, rate=RATE / 3))
+    found = run_virtual(simulate_week(tmp_path_factory.mktemp("week"), 25, interval=INTERVAL, rate=RATE / 3))
     print(f"\na week of 30 jobs: {sum(poll_counts(found).values())} polls")
     print("by end:", dict(poll_counts(found)), "by reply:", dict(found.simulator.response_counts))
     return found

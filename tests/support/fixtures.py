@@ -23,6 +23,8 @@ from tui.storage.watchlist.operations import Add
 from tui.storage.workspace import Workspace
 
 KEY = "sk-0123456789abcdef"
+ACCOUNTS = ("heygen", "heygen-v2", "konpro", "camb", "flixu")
+"""Accounts of a workspace without jobs. Each costs a statement in each tick of an engine."""
 
 
 def make_workspace(
@@ -31,15 +33,19 @@ def make_workspace(
     jobs: Mapping[str, tuple[str, ...]] | tuple[Job, ...] = (),
     *,
     config: str = "",
-    accounts: tuple[str, ...] = ("heygen", "heygen-v2", "konpro", "camb", "flixu"),
+    accounts: tuple[str, ...] | None = None,
     keys: Mapping[str, str] | None = None,
     rate: float = 60_000,
     concurrency: int = 2,
 ) -> Workspace:
-    """Create a workspace with accounts named like their providers.
+    """Create a workspace with accounts named like their providers: those of the jobs, or ACCOUNTS without jobs.
 
     `base`: one base URL, or one per account. `jobs`: ids by account, or jobs. `keys`: keys by account, else KEY.
     """
+    if isinstance(jobs, Mapping):
+        jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
+    if accounts is None:
+        accounts = tuple(dict.fromkeys(job.account for job in jobs)) or ACCOUNTS
     tables = ""
     for name in accounts:
         url = base if isinstance(base, str) else base.get(name, "http://127.0.0.1:9")
@@ -50,8 +56,6 @@ def make_workspace(
     (tmp / "config.toml").write_text(tables + config)
     environ = {key_variable(name): (keys or {}).get(name, KEY) for name in accounts}
     workspace = Workspace.open(workspace_paths(tmp), environ)
-    if isinstance(jobs, Mapping):
-        jobs = tuple(Job(account=account, id=each) for account, ids in jobs.items() for each in ids)
     if jobs:
         workspace.watchlist.edit(Add(jobs))
     return workspace

@@ -1,0 +1,16 @@
+import pytest
+
+from tests.support.certificates import first_root
+
+
+@pytest.fixture(scope="session")
+def root_file(tmp_path_factory):
+    file = tmp_path_factory.mktemp("certificates") / "root.pem"
+    file.write_text(first_root())
+    return file
+
+
+@pytest.fixture(autouse=True)
+def one_root(root_file, monkeypatch):
+    """Let each client load one root certificate, not 140: that takes longer than most of these tests."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(root_file))
