@@ -50,6 +50,10 @@ class Machine:
         done = run_in_process(arguments, self.environ)
         return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
 
+    def output(self, *arguments):
+        """Return the output of a process of its own, also on a thread beside a running loop."""
+        return self.start(*arguments).communicate(timeout=TIMEOUT)[0]
+
     def start(self, *arguments):
         return subprocess.Popen(
             [*BABELTOP, *arguments], env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

@@ -78,8 +78,9 @@ async def test_a_cancelled_statement_waits_for_no_answer(proxy, through, caplog)
 async def test_a_connection_that_opens_to_silence_is_given_up(tmp_path, proxy, through):
     proxy.fall_silent()
     machine = Machine(tmp_path / "alice", "http://127.0.0.1:9", through)
-    run = await asyncio.to_thread(machine.run, "team", "status")
-    assert (run.returncode, "cannot be reached" in run.stderr) == (2, True)
+    process = machine.start("team", "status")
+    output, _ = await asyncio.to_thread(process.communicate)
+    assert (process.returncode, "cannot be reached" in output) == (2, True)
     database = TeamDatabase(through)
     with pytest.raises(JournalError, match="not reachable since"):
         await database.execute("SELECT 1")
