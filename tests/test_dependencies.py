@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -92,3 +93,12 @@ def test_every_dependency_of_the_program_has_a_floor():
     extras = EXTRAS["web"] + EXTRAS["keyring"] + EXTRAS["simulate"] + EXTRAS["metrics"] + EXTRAS["postgres"]
     extras += [each for each in EXTRAS["socks"] if "[" not in each]
     assert [each for each in PROJECT["dependencies"] + extras if ">=" not in each] == []
+
+
+def test_httpx_is_imported_without_its_command_line():
+    """It would import click and pygments where they are installed: 50 ms of each start."""
+    code = "import sys, tui.engine.notifications.delivery, tui.engine.http.client; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "httpx" in loaded
+    assert not {"click", "pygments"} & loaded
