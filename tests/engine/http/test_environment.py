@@ -101,6 +101,7 @@ def test_root_certificates_from_a_pipe_are_read_once(tmp_path, monkeypatch):
 def test_check_and_doctor_name_the_variable(tmp_path, variables, named):
     with serve_raw(respond_with_body(b'{"data": {"status": "running"}}', CLOSE)) as url:
         program = Program(tmp_path, url).with_accounts("heygen").with_jobs("heygen:a")
+        program.env.pop("SSL_CERT_FILE", None)
         program.env |= variables
         job, doctor = program.call("check", "--json").json[0], program.call("doctor")
     fatal = named and "is ignored" not in named
