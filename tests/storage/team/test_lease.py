@@ -203,3 +203,15 @@ async def test_the_lowest_rate_of_a_key_holds_for_workers_that_do_not_have_the_a
             account, lambda found, now=now: (found or initial(600, now)).with_config_of(initial(600, now))
         )
         assert changed.configured_per_minute == 60
+
+
+async def test_only_consoles_keep_what_they_read_in_their_local_journals(processes):
+    first, second, console = processes(worker="first"), processes(worker="second"), processes(polls=False)
+    await first.lease.acquire(ALL)
+    for storage in (second, console):
+        await storage.journal.external_changes()
+    await first.journal.record([entry()])
+    for storage, kept in ((second, set()), (console, {A})):
+        assert set(await storage.journal.external_changes()) == {A}
+        assert set(await storage.journal.states([A])) == {A}
+        assert set(storage.journal._local().states([A])) == kept

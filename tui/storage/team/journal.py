@@ -2,7 +2,7 @@
 
 Each batch is one statement, in which the lease of each account fences the entries of that account. Followers read what
 changed by a revision that the lease's row counts: its lock makes the account's revisions visible in order.
-What they read is also kept in the local journal, from which a console shows its board while the database is away.
+What a console reads is also kept in its local journal, from which it shows its board while the database is away.
 """
 
 import base64
@@ -119,7 +119,7 @@ class TeamJournal:
             self._revisions = {}  # the next reading brings all
             return self._local().states(refs), str(error)
         states = self._with_downloads(_decoded(rows))
-        self._keep(map(JournalEntry, states.values()))
+        self._keep_states(states)
         return states, ""
 
     async def _begin(self) -> None:
@@ -161,7 +161,7 @@ class TeamJournal:
         )
         self._revisions = last
         states = self._with_downloads(_decoded(found))
-        self._keep(map(JournalEntry, states.values()))
+        self._keep_states(states)
         return states
 
     def _with_downloads(self, states: dict[Ref, JobState]) -> dict[Ref, JobState]:
@@ -174,6 +174,11 @@ class TeamJournal:
             ref: replace(state, downloads=local[ref].downloads) if ref in local and local[ref].downloads else state
             for ref, state in states.items()
         }
+
+    def _keep_states(self, states: Mapping[Ref, JobState]) -> None:
+        """Write what was read to the local journal, unless this process is a worker, which shows nothing of it."""
+        if not self._lease.is_worker:
+            self._keep(map(JournalEntry, states.values()))
 
     def _keep(self, entries: Iterable[JournalEntry]) -> None:
         kept = tuple(entries)
