@@ -16,10 +16,20 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 gc.disable()  # while tests are collected, of which none is garbage
 
 
+WAITS_SHARE = 0.7
+"""Part of the run in which the tests that wait begin."""
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let tests that mostly wait begin first, in any random order: the others run meanwhile."""
-    items.sort(key=lambda item: item.get_closest_marker("waits") is None)
+    """Let the longest tests begin first, and tests that wait between the others, in any random order."""
+    longest = [item for item in items if item.get_closest_marker("longest")]
+    waiting = [item for item in items if item.get_closest_marker("waits") and item not in longest]
+    first = {*longest, *waiting}
+    others = [item for item in items if item not in first]
+    places = [(WAITS_SHARE * place / len(waiting), item) for place, item in enumerate(waiting)]
+    places += [(place / len(others), item) for place, item in enumerate(others)]
+    items[:] = [*longest, *(item for _, item in sorted(places, key=lambda each: each[0]))]
 
 
 def pytest_collection_finish() -> None:

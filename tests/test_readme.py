@@ -138,7 +138,7 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
         yield Machine(tmp_path / "home", url)
 
 
-@pytest.mark.waits
+@pytest.mark.longest
 @pytest.mark.timeout(600)  # sixty programs, one after the other
 def test_every_command_of_the_readme_runs_in_its_order(machine: Machine) -> None:
     output = {line: machine.run(line) for line in commands()}

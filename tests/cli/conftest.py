@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.certificates import first_root
+from tests.support.certificates import one_root_pem
 from tests.support.servers import serve_app
 from tests.support.waiting import DEADLINE
 from tui.cli.main import run
@@ -45,7 +45,7 @@ class Program:
         self.folder, self.service = folder, service
         self.config, self.state = folder / "config", folder / "state"
         self.config.mkdir(parents=True)
-        (self.folder / "root.pem").write_text(first_root())
+        (self.folder / "root.pem").write_text(one_root_pem())
         self.env = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),

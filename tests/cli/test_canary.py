@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.waits
+@pytest.mark.longest
 @pytest.mark.timeout(240)  # a dozen processes and two dashboards, one after the other
 def test_no_output_or_file_contains_a_key_or_a_signed_link():
     command = [sys.executable, "-m", "tests.long_running.canary", "QUICK"]

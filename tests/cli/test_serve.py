@@ -136,6 +136,7 @@ async def test_a_given_token_is_required_on_every_address_and_never_printed(conf
             assert (await client.get("/")).status_code == 200
 
 
+@pytest.mark.longest
 async def test_no_writing_command_of_a_readonly_server_changes_anything(configured: Program) -> None:
     """`long_running.serve` tries every key and every entry of the palette."""
     configured.with_jobs("flixu:doc_a-fine", more="download = true\n")

@@ -26,6 +26,7 @@ from tui.simulator.app import Simulator
 from tui.storage.team.administration import migrate
 from tui.storage.team.migrations import LAYOUT
 
+pytestmark = pytest.mark.waits
 BABELTOP = [sys.executable, "-m", "tui"]
 CANARY = "sk-canary-0123456789abcdef"
 TIMEOUT = 120

@@ -1,12 +1,12 @@
 import pytest
 
-from tests.support.certificates import first_root
+from tests.support.certificates import one_root_pem
 
 
 @pytest.fixture(scope="session")
 def root_file(tmp_path_factory):
     file = tmp_path_factory.mktemp("certificates") / "root.pem"
-    file.write_text(first_root())
+    file.write_text(one_root_pem())
     return file
 
 

@@ -27,7 +27,7 @@ SECRET = "document-key-0123456789"
 def clients(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder with the clients, installed once in a run. Skips the tests where no registry has them."""
     folder = tmp_path_factory.mktemp("clients")
-    options = ("-q", "--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "30")
+    options = ("-q", "--no-compile", "--disable-pip-version-check", "--no-input", "--retries", "1", "--timeout", "30")
     command = [sys.executable, "-m", "pip", "install", *options, "--target", str(folder), *CLIENTS]
     installed = subprocess.run(command, capture_output=True, text=True, check=False, timeout=4 * DEADLINE)
     if installed.returncode != 0:

@@ -21,6 +21,7 @@ from tui.storage.team.connection import time_since_boot
 from tui.storage.team.lease import TRUST
 from tui.storage.watchlist.operations import Add, Remove, Set, SetEach
 
+pytestmark = pytest.mark.waits
 TICK = 0.05
 A, B = Ref("heygen", "a-fine-x"), Ref("heygen", "b-fine-x")
 
