@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("dependencies")  # what `imported` returns 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-BROUGHT = {"rich": "textual", "httpcore": "httpx", "certifi": "httpx"}
+BROUGHT = {"rich": "textual", "httpcore": "httpx"}
 """Imported together with the package that depends on it and exposes its types."""
 UNSEEN = {"sniffio": "httpcore imports it where it is there"}
 """Imported by other packages only."""

@@ -10,6 +10,7 @@ BabeltopError
    · JournalError (storage.journal.database)
      · UnwritableJournalError
      · RefusedJournalError
+     · EntriesWaitError (storage.journal.journal)
      · TeamDatabaseError (storage.team.connection)
    · OutdatedProgramError (storage.journal.database)
    · WatchlistError (storage.watchlist.content)
