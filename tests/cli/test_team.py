@@ -156,6 +156,21 @@ def test_programs_that_are_too_old_to_read_end_with_the_reason(tmp_path, team):
         assert "update babeltop" in terminal.text
 
 
+def test_a_server_for_tests_ends_with_its_test_run():
+    script = (
+        "import time\nfrom tests.support.postgres_server import postgres_server\n"
+        "with postgres_server() as server:\n"
+        "    print(server._process.pid, server.folder, flush=True)\n    time.sleep(3600)\n"
+    )
+    run = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    pid, folder = run.stdout.readline().split()
+    assert Path(f"/proc/{pid}").exists()
+    run.kill()
+    run.communicate()
+    wait_until(lambda: not Path(folder, "data", "postmaster.pid").exists())
+    shutil.rmtree(folder)
+
+
 def test_a_viewer_sees_the_board_and_no_link(tmp_path, service, team):
     worker = Machine(tmp_path / "worker", service, team, CANARY)
     alice = Machine(tmp_path / "alice", service, team, more='watchlist = "alice"\n')
@@ -166,7 +181,7 @@ def test_a_viewer_sees_the_board_and_no_link(tmp_path, service, team):
     try:
         assert alice.run("wait").returncode == 0
         [job] = json.loads(vera.run("list", "--json").stdout)
-        assert (job["phase"], job["links"][0]["url"]) == ("done", None)
+        assert (job["phase"], job["links"][0]["url"], job["result"]) == ("done", None, None)
         assert "http" in alice.run("list", "--json").stdout
         status = vera.run("team", "status").stdout
         assert "viewer" in status
@@ -208,7 +223,11 @@ def test_the_whole_teams_board_names_its_owners(tmp_path, service, team):
             run = alice.run(command, "b-fine-x", *(["--label", "x"] if command == "edit" else []))
             assert run.returncode == 2
             assert "heygen:b-fine-x is on the watchlist of bob, not on yours" in run.stderr
-        assert alice.run("fleet", "--team").returncode == 0
+        done = [
+            sum(row["done_today"] for row in json.loads(alice.run("fleet", "--json", *more).stdout))
+            for more in ([], ["--team"])
+        ]
+        assert done == [1, 2], "her own jobs, and those of all"
     finally:
         stop(polling)
 

@@ -5,11 +5,15 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from tests.support.waiting import wait_until
 
 UNPRIVILEGED = 65534
 """User and group that own nothing."""
+END_WITH_PARENT = ("--pdeathsig", "QUIT")
+"""Options of setpriv: a signal ends the program when the test run ends, however that does; to a server, a crash."""
 STEP_DOWN = ("setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "--clear-groups")
 """Prefix of commands that root may not run itself: initdb refuses root."""
 TIMEOUT = 120
@@ -32,14 +36,18 @@ class PostgresServer:
         self._programs, self.folder = programs, folder
         self._prefix = STEP_DOWN if os.geteuid() == 0 else ()
         self._data = folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def _environ(self) -> dict[str, str]:
+        return {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
 
     def _run(self, program: str, *arguments: str) -> None:
-        environ = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": str(self.folder)}
         command = [*self._prefix, str(self._programs / program), *arguments]
         log = self.folder / "command.log"
         with log.open("ab") as output:
             subprocess.run(
-                command, check=True, timeout=TIMEOUT, env=environ, cwd=self.folder, stdout=output, stderr=output
+                command, check=True, timeout=TIMEOUT, env=self._environ, cwd=self.folder, stdout=output, stderr=output
             )
 
     def create(self) -> None:
@@ -56,12 +64,30 @@ class PostgresServer:
 
     def start(self) -> None:
         """Start the server, and wait until it accepts connections."""
-        options = f"-c listen_addresses='' -c unix_socket_directories={self.folder} -c fsync=off -c max_connections=80"
-        self._run("pg_ctl", "start", "-w", "-D", str(self._data), "-l", str(self.folder / "server.log"), "-o", options)
+        import psycopg
+
+        settings = {"listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off"}
+        options = [f"--{name}={value}" for name, value in (settings | {"max_connections": 80}).items()]
+        starter = (*(self._prefix or ("setpriv",)), *END_WITH_PARENT) if shutil.which("setpriv") else ()
+        command = [*starter, str(self._programs / "postgres"), "-D", str(self._data), *options]
+        with (self.folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(command, env=self._environ, cwd=self.folder, stdout=log, stderr=log)
+
+        def accepts() -> bool:
+            assert self._process is not None
+            assert self._process.poll() is None, (self.folder / "server.log").read_text()
+            with suppress(psycopg.OperationalError):
+                psycopg.connect(self.conninfo()).close()
+                return True
+            return False
+
+        wait_until(accepts, TIMEOUT)
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server as a crash does."""
         self._run("pg_ctl", "stop", "-m", mode, "-w", "-D", str(self._data))
+        if self._process is not None:
+            self._process.wait(TIMEOUT)
 
     def new_database(self) -> str:
         """Create an empty database, and return its connection string."""

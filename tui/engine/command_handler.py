@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import tzinfo
 
 from tui.domain.fleet import FleetReport
@@ -47,7 +47,9 @@ class CommandHandler:
         watchlist_watcher: WatchlistWatcher,
         downloads: DownloadQueue,
         link_renewer: LinkRenewer,
+        counted: Callable[[], Collection[Ref] | None],
     ) -> None:
+        """Handle nothing yet. `counted` returns the jobs whose ends a fleet counts; None: those of all."""
         self._now = context.now
         self._run_blocking = context.run_blocking
         self._workspace = workspace
@@ -58,7 +60,7 @@ class CommandHandler:
         self._downloads = downloads
         self._link_renewer = link_renewer
         self._edit_lock = asyncio.Lock()
-        self._fleet_reader = FleetReader(journal, workspace.accounts, context.now)
+        self._fleet_reader = FleetReader(journal, workspace.accounts, context.now, counted)
 
     async def perform(self, command: Operation | Refresh | Renew | SaveUiState | Download | Cancel) -> CommandResult:
         """Perform a command. A failure is a result, not an exception."""

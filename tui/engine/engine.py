@@ -186,6 +186,7 @@ class Engine:
             self._watchlist_watcher,
             self.downloads,
             self.link_renewer,
+            lambda: None if self._team is None or self._team.shows_team else self.states.keys(),
         )
         self._auto_discovery = AutoDiscovery(
             context,

@@ -40,7 +40,7 @@ def job(state: JobState, provider: str | None, context: EvaluationContext) -> Js
         "message": report.message if report else None,
         "links": [link(each) for each in state.links],
         "parts": [part(each) for each in report.parts] if report else [],
-        "result": state.result,
+        "result": state.result or None,  # "": hidden from a viewer
         "flags": evaluation.flags(state, context),
         "checked_at": iso_or_none(state.checked_at),
         "next_poll_at": iso_or_none(state.next_poll_at),

@@ -73,8 +73,11 @@ class JobJournal(Protocol):
         """Return the last requests of a job, newest first."""
         ...
 
-    async def fleet_page(self, cursor: FleetCursor, now: float) -> FleetPage:
-        """Return the ended jobs and requests after the cursor that are recent enough for a report at `now`."""
+    async def fleet_page(self, cursor: FleetCursor, now: float, refs: Collection[Ref] | None = None) -> FleetPage:
+        """Return the ended jobs and requests after the cursor that are recent enough for a report at `now`.
+
+        `refs`: in a team, the jobs whose ends count; None: those of all.
+        """
         ...
 
     async def mark_listed(self, refs: Collection[Ref], now: float) -> None:

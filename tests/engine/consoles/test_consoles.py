@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -336,7 +336,11 @@ def test_a_killed_leader_is_replaced_and_no_change_is_lost(tmp_path):
 
 
 def has_open(pid, file):
-    return any(each.resolve() == file.resolve() for each in Path(f"/proc/{pid}/fd").iterdir())
+    def target(entry):
+        with suppress(FileNotFoundError):  # closed since the folder was read
+            return entry.readlink()
+
+    return any(target(each) == file.resolve() for each in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def phases(tmp):

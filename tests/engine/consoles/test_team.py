@@ -13,11 +13,13 @@ from tests.support.servers import serve_app
 from tests.support.waiting import until
 from tui.domain import job_state
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import Discover, Download, Health, Pause, Refresh, Renew, Resume, ShowTeam
+from tui.engine.api import CommandResult, Discover, Download, Health, Pause, Refresh, Renew, Resume, ShowTeam
+from tui.engine.consoles.team import TeamMember
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
+from tui.storage.protocols import Candidacy
 from tui.storage.team.administration import initialize
-from tui.storage.team.connection import time_since_boot
+from tui.storage.team.connection import TeamDatabaseError, time_since_boot
 from tui.storage.team.lease import TRUST
 from tui.storage.watchlist.operations import Add, Remove, Set, SetEach
 
@@ -441,3 +443,35 @@ async def test_without_a_team_there_is_no_board_of_one(tmp_path):
     result = await Engine(workspace, RecordingListener().publish).perform(ShowTeam(True))
     assert (result.ok, "[team] database" in result.message) == (False, True)
     workspace.close()
+
+
+async def test_a_command_that_an_outage_interrupts_stays_open_and_is_performed_later(tmp_path, service, team):
+    performed, is_away = [], True
+
+    async def perform(command):
+        performed.append(command)
+        if is_away:
+            raise TeamDatabaseError("the database is away")
+        return CommandResult(message="done")
+
+    async def merge():
+        pass
+
+    worker = Console(tmp_path / "worker", service, team, is_worker=True)
+    await worker.engine.open()
+    storage = worker.engine._storage
+    await storage.lease.acquire(Candidacy(frozenset({"heygen"})))
+    member = TeamMember(
+        storage.team, worker.engine._job_store, perform, merge, subset=None, publishes=False, shows_team=False
+    )
+    [number] = (await storage.team.submit({"heygen": b'{"kind":"pause","paused":true}'})).values()
+    await member.check(["heygen"])
+    await until(lambda: performed and not member._performing)
+    assert not await storage.team.results([number])
+    is_away = False
+    await member.check(["heygen"])
+    await until(lambda: not member._performing)
+    assert b'"done"' in (await storage.team.results([number]))[number]
+    assert len(performed) == 2
+    await storage.close()
+    worker.workspace.close()

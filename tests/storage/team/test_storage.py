@@ -12,8 +12,10 @@ from tests.storage.contract.test_contract import ALL, NOW, A, B, entry
 from tests.storage.team.conftest import KEYS, RATES
 from tests.support.postgres_server import member_of, postgres_server
 from tests.support.server_clock import ServerClock
+from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Link, LinkKind, Phase, ReportedLink, RequestRecord
 from tui.domain.polling import rate_limit
+from tui.presentation import json_output
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import Journal, JournalEntry
@@ -347,6 +349,7 @@ async def test_a_viewer_gets_links_without_their_urls(processes, members, text):
     assert "canary" not in repr(state)
     assert state.links == (replace(VIDEO, url=""),), "kind and expiry are no secret"
     assert (state.phase, bool(state.result), state.result is None) == (Phase.DONE, False, text is None)
+    assert json_output.job(state, None, EvaluationContext(now=NOW))["result"] is None, "JSON has no hidden texts"
     assert await viewer.journal.last_body(A) is None
     assert await viewer.journal.requests(A, 5) == ()
     assert (await viewer.journal.fleet_page(FleetCursor(), NOW)).requests == ()

@@ -23,7 +23,8 @@ NOT_POLLED = "not polled now"
 def fleet(args: Namespace) -> int:
     """Run `fleet`: print the accounts and kinds, the worst first, as a table or as JSON."""
     with open_workspace(args) as workspace:
-        accounts, rows = asyncio.run(read_fleet(workspace, workspace.job_states(whole_team=args.team).values()))
+        states = workspace.job_states(whole_team=args.team).values()
+        accounts, rows = asyncio.run(read_fleet(workspace, states, whole_team=args.team))
     if args.json:
         write_stdout(json_array(fleet_row(row, _health(row, accounts)) for row in rows))
     elif rows:
@@ -43,17 +44,20 @@ def fleet(args: Namespace) -> int:
 
 
 async def read_fleet(
-    workspace: Workspace, states: Iterable[JobState]
+    workspace: Workspace, states: Iterable[JobState], *, whole_team: bool = False
 ) -> tuple[dict[str, AccountState], list[FleetRow]]:
     """Return the accounts of the console that polls, and the rows as of now, the worst first. Raises JournalError.
 
-    Days are those of the local time.
+    Days are those of the local time. In a team, the ends of these jobs alone count, or those of the whole team.
     """
     storage = workspace.shared_storage()
     zone = datetime.now(UTC).astimezone().tzinfo or UTC
     try:
         accounts = await leader_accounts(storage.lease)
-        report = await FleetReader(storage.journal, workspace.accounts, workspace.wall).report(zone)
+        states = tuple(states)
+        counted = None if storage.team is None or whole_team else [state.job.ref for state in states]
+        reader = FleetReader(storage.journal, workspace.accounts, workspace.wall, lambda: counted)
+        report = await reader.report(zone)
     finally:
         await storage.close()
     impaired = {name for name, state in accounts.items() if state.health in IMPAIRED}

@@ -5,10 +5,11 @@ import msgspec
 from tui.engine.api import AccountState
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.protocols import Lease
+from tui.storage.untrusted_json import CleaningDecoder
 
 encode_accounts = msgspec.json.Encoder().encode
 """Encodes the states, and whether polling is paused."""
-_decode = msgspec.json.Decoder(tuple[tuple[AccountState, ...], bool]).decode
+_decode = CleaningDecoder(tuple[tuple[AccountState, ...], bool])
 
 
 def decode_accounts(heartbeat: Heartbeat) -> tuple[tuple[AccountState, ...], bool]:

@@ -21,6 +21,7 @@ from tui.presentation.descriptions import foreign_refusal
 from tui.presentation.formatting import count_of
 from tui.storage.journal.database import JournalError
 from tui.storage.protocols import OpenCommand, TeamExchange
+from tui.storage.untrusted_json import CleaningDecoder
 from tui.storage.watchlist.operations import Add, Operation, Restore
 
 RESULT_INTERVAL = 0.5
@@ -57,7 +58,7 @@ class _Result(Struct, frozen=True):
 
 
 _decode_request = msgspec.json.Decoder(_Request).decode
-_decode_result = msgspec.json.Decoder(_Result).decode
+_decode_result = CleaningDecoder(_Result)
 
 
 class TeamMember:

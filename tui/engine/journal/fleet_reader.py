@@ -2,12 +2,13 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import tzinfo
 
 from msgspec.structs import replace
 
 from tui.domain.fleet import WEEK_DAYS, AccountSummary, FleetAggregates, FleetReport
+from tui.domain.models import Ref
 from tui.presentation import formatting
 from tui.storage.config.configuration import Account
 from tui.storage.journal.fleet import FleetCursor
@@ -17,9 +18,20 @@ from tui.storage.protocols import JobJournal
 class FleetReader:
     """Reader of one process. Nothing is read, and no memory used, before the first report is wanted."""
 
-    def __init__(self, journal: JobJournal, accounts: Mapping[str, Account], now: Callable[[], float]) -> None:
-        """`accounts` have the limits; `now` returns the instant."""
+    def __init__(
+        self,
+        journal: JobJournal,
+        accounts: Mapping[str, Account],
+        now: Callable[[], float],
+        counted: Callable[[], Collection[Ref] | None] = lambda: None,
+    ) -> None:
+        """`accounts` have the limits; `now` returns the instant.
+
+        `counted` returns the jobs whose ends count; None: those of all. Requests count whatever their job.
+        """
         self._journal = journal
+        self._find_counted = counted
+        self._counted: frozenset[Ref] | None = None
         self._accounts = accounts
         self._now = now
         self._generation: object = None
@@ -44,12 +56,18 @@ class FleetReader:
 
     async def _read_page(self) -> bool:
         """Add the next new rows, which takes some milliseconds; return whether none are left."""
-        generation = self._journal.generation
-        if generation != self._generation:
+        generation, refs = self._journal.generation, self._find_counted()
+        counted = None if refs is None else frozenset(refs)
+        if (generation, counted) != (self._generation, self._counted):
             self._generation, self._cursor, self._aggregates = generation, FleetCursor(), FleetAggregates()
+            self._counted = counted
         cursor = self._cursor
-        page = await self._journal.fleet_page(cursor, self._now())
-        if (generation, cursor) != (self._generation, self._cursor):  # another report has read the page
+        page = await self._journal.fleet_page(cursor, self._now(), counted)
+        if (generation, counted, cursor) != (
+            self._generation,
+            self._counted,
+            self._cursor,
+        ):  # another report read it
             return False
         if page.cursor is None:
             self._generation = None

@@ -97,8 +97,9 @@ class LocalJournal:
         """Read the last requests of a job."""
         return self._journal().requests(ref, limit)
 
-    async def fleet_page(self, cursor: FleetCursor, now: float) -> FleetPage:
+    async def fleet_page(self, cursor: FleetCursor, now: float, refs: Collection[Ref] | None = None) -> FleetPage:
         """Read some of the rows after the cursor."""
+        assert refs is None, "without a team, all jobs count"
         return self._journal().fleet.page(cursor, now)
 
     async def mark_listed(self, refs: Collection[Ref], now: float) -> None:

@@ -16,21 +16,23 @@ from tui.domain.fleet import DAY, KEPT_SECONDS
 from tui.domain.job_state import JobState, PhaseChange, last_update_at, with_known_links
 from tui.domain.models import FaultKind, Link, Phase, Ref, ReportedLink, RequestRecord
 from tui.domain.polling.duration_model import ObservedDuration
+from tui.presentation.sanitize import clean
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.fleet import PAGE_ROWS, FleetCursor, FleetPage, read_ends, read_requests
 from tui.storage.journal.journal import MAX_BODY_BYTES, RETENTION, EntriesWaitError, Journal, JournalEntry
 from tui.storage.team.connection import LAYOUT_AND_TIME, TeamDatabase, TeamDatabaseError
 from tui.storage.team.lease import TeamLease
 from tui.storage.team.outbox import delivery_rows
+from tui.storage.untrusted_json import CleaningDecoder
 
 PRUNE_STEP = 5000
 """Rows of a table that one pruning deletes at most."""
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(JobState).decode
+_decode = CleaningDecoder(JobState)
 _Results = tuple[tuple[Link, ...], tuple[ReportedLink, ...], str | None]
 """What viewers do not read: the links of a job, those of its last report, and its result text."""
-_decode_results = msgspec.json.Decoder(_Results).decode
+_decode_results = CleaningDecoder[_Results](_Results)
 
 
 class TeamJournal:
@@ -230,12 +232,15 @@ class TeamJournal:
             (*ref, limit),
         )
         return tuple(
-            RequestRecord(ended_at, status, duration_ms, request_id, FaultKind(fault) if fault else None)
+            RequestRecord(
+                ended_at, status, duration_ms, request_id and clean(request_id), FaultKind(fault) if fault else None
+            )
             for ended_at, status, duration_ms, request_id, fault in rows
         )
 
-    async def fleet_page(self, cursor: FleetCursor, now: float) -> FleetPage:
+    async def fleet_page(self, cursor: FleetCursor, now: float, refs: Collection[Ref] | None = None) -> FleetPage:
         """Read some of the rows after the cursor; a viewer gets no requests."""
+        only = None if refs is None else ([ref.account for ref in refs], [ref.id for ref in refs])
         await self._begin()
         last_request = "0" if self._database.is_viewer else _LAST_REQUEST
         [(change, request, began_at)] = await self._database.execute(_LAST_ROWS.format(last_request))
@@ -245,7 +250,10 @@ class TeamJournal:
         following = FleetCursor(
             min(last.change, cursor.change + PAGE_ROWS), min(last.request, cursor.request + PAGE_ROWS)
         )
-        ends = await self._database.execute(_ENDS, (cursor.change, following.change, now - KEPT_SECONDS))
+        parameters = (cursor.change, following.change, now - KEPT_SECONDS)
+        ends = await self._database.execute(
+            _ENDS.format("" if only is None else _ONLY), parameters if only is None else (*parameters, *only)
+        )
         requests = (
             await self._database.execute(_REQUESTS, (cursor.request, following.request, now - DAY))
             if last.request > cursor.request
@@ -288,7 +296,8 @@ _ENDS = """
 SELECT change.account, coalesce(job.kind, ''), change.after, change.earliest_at, change.seen_at, job.first_polled_at
 FROM babeltop.phase_change AS change LEFT JOIN babeltop.job AS job USING (account, job_id)
 WHERE change.seq > %s AND change.seq <= %s AND change.seen_at >= %s AND change.after IN ('done', 'failed', 'timed_out')
-ORDER BY change.seq"""
+{} ORDER BY change.seq"""
+_ONLY = "AND (change.account, change.job_id) IN (SELECT * FROM unnest(%s::text[], %s::text[]))"
 _REQUESTS = """
 SELECT account, ended_at, duration_ms, fault IS NOT NULL FROM babeltop.request
 WHERE seq > %s AND seq <= %s AND ended_at >= %s ORDER BY seq"""
@@ -336,7 +345,7 @@ def _row(position: int, entry: JournalEntry) -> dict[str, Any]:
 
 def _change(row: tuple[Any, ...]) -> PhaseChange:
     account, job_id, before, after, earliest, seen, message = row
-    return PhaseChange(Ref(account, job_id), Phase(before), Phase(after), earliest, seen, message)
+    return PhaseChange(Ref(account, job_id), Phase(before), Phase(after), earliest, seen, clean(message))
 
 
 def _separate_results(state: JobState) -> "tuple[_Results | None, JobState]":

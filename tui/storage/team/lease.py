@@ -230,7 +230,7 @@ class TeamLease:
                 holder,
                 expired_for,
                 revision,
-                None if pid is None or states is None else Heartbeat(pid, number, bytes(states), host, account),
+                None if pid is None or states is None else Heartbeat(pid, number, bytes(states), clean(host), account),
             )
             for account, base_url, holder, expired_for, revision, states, number, pid, host in rows
         }
