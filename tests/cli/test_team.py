@@ -297,7 +297,7 @@ def test_the_units_of_a_worker_are_printed_and_valid(tmp_path):
 
 def test_the_commands_of_the_readme_lead_to_a_team_and_back(tmp_path, service):
     text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
-    section = text.partition("### A team\n")[2].partition("\n### ")[0]
+    section = text.partition("### From one machine to a team in ten minutes, and back\n")[2].partition("\n### ")[0]
     commands = "".join(re.findall(r"^   ```sh\n(.*?)^   ```", section, re.MULTILINE | re.DOTALL))
     there, _, back = commands.partition("   babeltop team export")
     assert "team init" in there
@@ -352,7 +352,9 @@ def dumped(database):
     return dump + "".join(bytes.fromhex(each).decode("utf-8", "replace") for each in binary)
 
 
-def test_no_secret_is_in_a_dump_of_the_database(tmp_path, service, team):
+def test_no_secret_is_in_a_dump_of_the_database_or_in_a_query(tmp_path, service, team, postgres):
+    with psycopg.connect(team, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {connection.info.dbname} SET log_statement = 'all'")
     secrets = {name: f"canary-{name}/9f3a+b=c0123456789" for name in ("key", "password", "hook", "job", "file")}
     hook = f'[[hook]]\non = ["done"]\nurl = "http://127.0.0.1:9/{secrets["hook"]}"\nsecret = {{ env = "HOOK_KEY" }}\n'
     environ = {"PGPASSWORD": secrets["password"], "HOOK_KEY": secrets["hook"]}
@@ -372,8 +374,9 @@ def test_no_secret_is_in_a_dump_of_the_database(tmp_path, service, team):
         alice.run("check", "b-fail-x")
     finally:
         output = stop(polling)
-    dump = dumped(team)
+    dump = dumped(team) + (postgres.folder / "server.log").read_text("utf-8", "replace")
     assert "a-fine-x" in dump
+    assert "babeltop.renew_leases" in dump, "the statements are searched too"
     assert '"note":"public"' in dump, "binary values are searched too"
     for name, secret in secrets.items():
         for spelling in SPELLINGS.values():
