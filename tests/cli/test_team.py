@@ -134,7 +134,7 @@ def test_a_migration_is_for_the_owner_and_repeatable(tmp_path, postgres, team):
 
 def test_status_and_doctor_name_the_layout_and_what_it_restricts(tmp_path, team):
     alice = Machine(tmp_path / "alice", "http://127.0.0.1:9", team)
-    assert f"layout  {LAYOUT}\n" in alice.run("team", "status").stdout
+    assert re.search(rf"^layout +{LAYOUT}$", alice.run("team", "status").stdout, re.MULTILINE)
     asyncio.run(migrate(team, further(FENCING)))
     assert "only follows, without writing: update babeltop" in alice.run("team", "status").stdout
     assert "team: layout" in alice.run("doctor").stdout
