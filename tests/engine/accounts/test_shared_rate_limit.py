@@ -20,12 +20,15 @@ class Process:
         self.journal = Journal(path)
         self.writes = 0
         self.request_times = []
+        self.is_away = False
         self.limit = SharedRateLimit("heygen", rate_limit.initial(per_minute, NOW, per_day), self)
 
     async def get(self, account):
         return self.journal.rate_limits.get(account)
 
     async def update(self, account, change):
+        if self.is_away:
+            raise JournalError("away")
         self.writes += 1
         return self.journal.rate_limits.update(account, change)
 
@@ -130,6 +133,18 @@ async def test_without_a_journal_the_process_keeps_its_own_limit():
     needy = SharedRateLimit("heygen", rate_limit.initial(6, NOW), Gone())
     assert not [second for second in range(180) if await needy.acquire(NOW + second)]
     assert needy.current.next_slot(NOW + 179) > (NOW + 179, None), "the poller waits instead of trying on"
+
+
+async def test_a_wait_that_could_not_be_shared_is_shared_later(processes):
+    worker, successor = processes(60), processes(60)
+    worker.is_required = worker.is_away = True
+    worker.limit.change(lambda found: found.blocked_until(NOW + 300, WaitReason.QUOTA_USED, NOW))
+    await worker.limit.share(NOW)
+    worker.is_away = False
+    await worker.limit.refresh(NOW + 1)
+    assert (await successor.limit.refresh(NOW + 1)).not_before < NOW + 300, "a failed journal is left alone for a while"
+    await worker.limit.refresh(NOW + 6)
+    assert (await successor.limit.refresh(NOW + 6)).not_before == NOW + 300
 
 
 @pytest.mark.parametrize("back", [10.0, 3600.0])

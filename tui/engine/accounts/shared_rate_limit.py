@@ -95,7 +95,10 @@ class SharedRateLimit:
         self._unshared.append(change)
 
     async def share(self, now: float) -> None:
-        """Apply the changes of this process for all; they stay with this process alone if the journal fails."""
+        """Apply the changes of this process for all.
+
+        If the journal fails, they stay with this process alone; with one that is required they are applied later.
+        """
         changes, self._unshared = self._unshared, []
         if not changes:
             return
@@ -107,7 +110,8 @@ class SharedRateLimit:
                 found = change(found)
             return self._merge(found, now)
 
-        await self._update(changed, now)
+        if not await self._update(changed, now):
+            self._unshared[:0] = changes
 
     def shift(self, seconds: float, now: float) -> None:
         """Move all instants by `seconds`, the amount by which the clock was set forward to `now`.
@@ -123,16 +127,19 @@ class SharedRateLimit:
 
         self._unshared.append(moved)
 
-    async def _update(self, change: Callable[[RateLimit | None], RateLimit], now: float) -> None:
+    async def _update(self, change: Callable[[RateLimit | None], RateLimit], now: float) -> bool:
+        """Apply a change for all, or without a journal for this process; False: it needs the journal, which failed."""
         if self._rate_limits is not None and now >= self._offline_until:
             try:
                 self.current = await self._rate_limits.update(self._account, change)
             except JournalError:
                 self._without_journal(now)
             else:
-                return
-        if self._rate_limits is None or not self._rate_limits.is_required:
-            self.current = change(None)
+                return True
+        if self._rate_limits is not None and self._rate_limits.is_required:
+            return False
+        self.current = change(None)
+        return True
 
     def _without_journal(self, now: float) -> RateLimit:
         """Return the rate limit of this process alone, which blocks it if it needs that of the others."""
