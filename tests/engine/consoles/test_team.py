@@ -16,6 +16,7 @@ from tui.domain.models import Job, Phase, Ref
 from tui.engine.api import CommandResult, Discover, Download, Health, Pause, Refresh, Renew, Resume, ShowTeam
 from tui.engine.consoles.team import TeamMember
 from tui.engine.engine import Engine
+from tui.engine.notifications.hooks import HookDispatcher
 from tui.simulator.app import Simulator
 from tui.storage.protocols import Candidacy
 from tui.storage.team.administration import initialize
@@ -31,17 +32,20 @@ A, B = Ref("heygen", "a-fine-x"), Ref("heygen", "b-fine-x")
 class Console:
     """Process of a team with a folder, a watchlist and an engine of its own."""
 
-    def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None, clock=None):
+    def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None, clock=None, more=""):
         folder.mkdir(exist_ok=True)
         self.listener = RecordingListener()
-        config = f'[polling]\nmax_interval = "2s"\n[team]\ndatabase = "{team}"\nwatchlist = "{folder.name}"\n'
+        config = f'[polling]\nmax_interval = "2s"\n[team]\ndatabase = "{team}"\nwatchlist = "{folder.name}"\n{more}'
         keys = keys or {"heygen": fixtures.KEY if is_worker else ""}
         self.workspace = fixtures.make_workspace(
             folder, service, jobs, config=config, accounts=tuple(keys), keys=keys, rate=6000
         )
         if clock is not None:
             self.workspace._database_clock = clock
-        self.engine = Engine(self.workspace, self.listener.publish, tick_interval=TICK, is_worker=is_worker)
+        hooks = HookDispatcher(self.workspace, print) if is_worker and self.workspace.settings.hooks else None
+        self.engine = Engine(
+            self.workspace, self.listener.publish, tick_interval=TICK, is_worker=is_worker, team_hooks=hooks
+        )
         self._task = None
 
     async def __aenter__(self):
