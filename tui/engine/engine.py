@@ -205,6 +205,9 @@ class Engine:
         """Returns the summary of all accounts, with the days of a time zone; empty if the journal can't be read."""
         self._role = ConsoleRole(NO_ACCOUNT if self._follows_always else EVERY_ACCOUNT)
         self._paused: AccountSet = NO_ACCOUNT
+        self._merging = asyncio.Lock()
+        self._unmerged: dict[Ref, JobState] = {}
+        """States of other processes that are read, while their phase changes are not: the journal gives each once."""
         self._shown_notice_count = 0
         self.tick_count = 0
         """Ticks so far: a watchdog sees that the engine goes on."""
@@ -432,22 +435,28 @@ class Engine:
 
     async def _merge_journal_changes(self) -> None:
         """Merge the states that other processes journalled, and show new notices of the journal."""
+        async with self._merging:
+            await self._merge_unlocked()
+
+    async def _merge_unlocked(self) -> None:
+        journal = self._storage.journal
         try:
-            external_states = await self._storage.journal.external_changes()
-            changed = [ref for ref, state in external_states.items() if self._has_other_phase(ref, state)]
-            recorded = await self._storage.journal.phase_changes(changed) if changed else {}
-            replaced_states = await self._storage.journal.replaced_states()
+            self._unmerged.update(await journal.external_changes())
+            changed = [ref for ref, state in self._unmerged.items() if self._has_other_phase(ref, state)]
+            recorded = await journal.phase_changes(changed) if changed else {}
+            replaced_states = await journal.replaced_states()
         except JournalError as error:
             self._job_store.set_problem("news", str(error))
             return
         self._job_store.set_problem("news", "")
-        for ref, state in external_states.items():
+        for ref, state in self._unmerged.items():
             self._job_store.merge_external(
                 state, recorded.get(ref, ()), is_follower=ref.account not in self._role.polled
             )
+        self._unmerged.clear()
         for ref, stored in replaced_states.items():
             self._job_store.replace_state(ref, stored)
-        notices = self._storage.journal.notices
+        notices = journal.notices
         for text in notices[self._shown_notice_count :]:
             self._publish(Notice(NoticeKind.JOURNAL, text, None, self._context.now()))
         self._shown_notice_count = len(notices)

@@ -13,7 +13,18 @@ from tests.support.servers import serve_app
 from tests.support.waiting import until
 from tui.domain import job_state
 from tui.domain.models import Job, Phase, Ref
-from tui.engine.api import CommandResult, Discover, Download, Health, Pause, Refresh, Renew, Resume, ShowTeam
+from tui.engine.api import (
+    CommandResult,
+    Discover,
+    Download,
+    Health,
+    NoticeKind,
+    Pause,
+    Refresh,
+    Renew,
+    Resume,
+    ShowTeam,
+)
 from tui.engine.consoles.team import TeamMember
 from tui.engine.engine import Engine
 from tui.engine.notifications.hooks import HookDispatcher
@@ -175,6 +186,23 @@ async def test_a_list_that_came_while_the_journal_failed_is_polled_afterwards(tm
         rename("job_away", "job")
         await worker.sees(is_done(A))
         await until(lambda: worker.listener.last_problems == ())
+
+
+async def test_states_are_merged_later_if_their_phase_changes_cannot_be_read(tmp_path, service, team):
+    with psycopg.connect(team, autocommit=True) as connection:
+        async with Console(tmp_path / "alice", service, member_of(team, "editor"), {"heygen": (A.id,)}) as alice:
+            connection.execute("REVOKE SELECT ON babeltop.phase_change FROM babeltop_editor, babeltop_viewer")
+            async with Console(tmp_path / "worker", service, team, is_worker=True) as worker:
+                await poll(worker, A)
+                await worker.sees(is_done(A))
+                await until(lambda: any("phase_change" in each for each in alice.listener.last_problems))
+            ticks = alice.engine.tick_count
+            await until(lambda: alice.engine.tick_count > ticks + 1)  # it has read all that the worker wrote
+            assert not is_done(A)(alice.engine.states)
+            connection.execute("GRANT SELECT ON babeltop.phase_change TO babeltop_editor")
+            await alice.sees(is_done(A))
+            await until(lambda: not any("phase_change" in each for each in alice.listener.last_problems))
+            assert [each.kind for each in alice.listener.notices].count(NoticeKind.DONE) == 1
 
 
 async def test_a_worker_that_cannot_write_its_results_polls_no_more(tmp_path, team, monkeypatch):
