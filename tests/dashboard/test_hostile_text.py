@@ -90,14 +90,14 @@ def pressed(terminal: Terminal, keys: str) -> None:
 
 
 def test_hostile_text_does_not_break_the_screen(house: Path):
-    with Terminal(PROGRAM, columns=160, lines=50) as terminal:
+    with Terminal(PROGRAM, columns=100, lines=30) as terminal:
         assert terminal.wait_for(lambda text: "failed" in text and "done" in text)
         terminal.type("\r")
         terminal.draws_screen = False  # its bytes are the claim
         for _ in range(len(HOSTILE_TEXTS) * 2):
             pressed(terminal, "j]")
         terminal.draws_screen = True
-        terminal.resize(161, 50)  # has the program draw all of it
+        terminal.resize(101, 30)  # has the program draw all of it
         for key, title in (("A", "─ Accounts ─"), ("J", "─ Recent events ─"), ("4j?", "─ Help ─")):
             terminal.type(key)
             assert terminal.wait_for(lambda text, title=title: title in text), terminal.text

@@ -24,8 +24,8 @@ HOSTILE_TEXTS: dict[str, str] = {
     "nulls": "\0\x08\x7f\x1a\x04P\x0eW",
     "surrogate": "\ud800 \udfff",
     "a-megabyte": "A" * 900_000,
-    "a-wide-megabyte": "漢" * 150_000,  # 900,000 bytes in JSON
-    "families": "👨‍👩‍👧‍👦" * 10_000,
+    "wide": "漢" * 15_000,
+    "families": "👨‍👩‍👧‍👦" * 1000,
     "formula": '=cmd|"/C calc"!A1',
     "path": "../../../etc/passwd",
     "option": "--help",
