@@ -24,6 +24,8 @@ class Artifact(NamedTuple):
     """Of the part of the job that it belongs to; None: of the whole job."""
     is_used: bool = False
     """The service sent it once, and does not send it again."""
+    needs_key: bool = False
+    """Fetching it requires the account's key."""
 
 
 def artifacts(state: JobState) -> tuple[Artifact, ...]:
@@ -36,7 +38,8 @@ def artifacts(state: JobState) -> tuple[Artifact, ...]:
         position, nth = positions[link.kind, link.language], names[name]
         positions[link.kind, link.language] += 1
         names[name] += 1
-        found.append(Artifact(f"{name} {nth + 1}" if nth else name, link.kind, position, link.language, link.is_used))
+        name = f"{name} {nth + 1}" if nth else name
+        found.append(Artifact(name, link.kind, position, link.language, link.is_used, link.needs_key))
     return (*found, Artifact(TEXT_NAME, None)) if state.result else tuple(found)
 
 

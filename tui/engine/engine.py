@@ -53,6 +53,7 @@ from tui.engine.polling.poller import Poller
 from tui.engine.polling.user_poll import UserPoll
 from tui.storage.config.secrets import Secret, SecretError
 from tui.storage.journal.database import JournalError
+from tui.storage.locks.poller_lease import Lease
 from tui.storage.protocols import Candidacy
 from tui.storage.watchlist.operations import Operation
 from tui.storage.workspace import Workspace
@@ -158,9 +159,15 @@ class Engine:
         downloader = JobDownloader(
             context, workspace, self._job_store, self._accounts, self._publish, self.link_renewer.get_live
         )
-        self.downloads = DownloadQueue(context, workspace, self._job_store, self._publish, downloader, self._is_leader)
+        self.downloads = DownloadQueue(
+            context, workspace, self._job_store, self._publish, downloader, self._is_downloader
+        )
         """Queue of downloads."""
-        self._job_store.on_scheduled = self._update_queues  # the one back edge: a schedule changes the queues
+        self._download_lease = Lease(workspace.paths.state_dir, workspace.paths.watchlist_file)
+        """In a team, its holder is the one process of this watchlist here that downloads by itself."""
+        self._has_download_lease = False
+        self._job_store.on_scheduled = self._update_queues  # the back edges: a schedule or a state changes the queues
+        self._job_store.on_updated = self.downloads.enqueue_automatic
         if self._team is not None:
             for runtime in self._accounts.values():
                 runtime.limits.has_backlog = lambda: self._job_store.journal_writer.has_backlog
@@ -277,6 +284,7 @@ class Engine:
         """Poll as leader, or follow the leader, until cancelled. The journal is complete afterwards."""
         try:
             await self._update_role()
+            self._update_download_lease()
             self._publish_role()
             self._publish_accounts()
             await self._write_heartbeats()
@@ -294,13 +302,13 @@ class Engine:
                 await self._alert_monitor.flush()
                 await self._leader_election.release()
             finally:
+                self._download_lease.release()
                 if self._team is not None:
                     await self._team.close()
                 await self._storage.close()
 
     def _update_queues(self, ref: Ref, at: float | None) -> None:
-        """Queue the next poll of a job, and its download. Followers and paused leaders queue immediate polls only."""
-        self.downloads.enqueue_automatic(ref)
+        """Queue the next poll of a job. Followers and paused leaders queue immediate polls only."""
         poller = self._pollers.get(ref.account)
         if (
             poller is not None
@@ -323,9 +331,32 @@ class Engine:
         """Return whether this engine may send requests of an account at all: in a team, only its leader does."""
         return self._team is None or account in self._role.polled
 
-    def _is_leader(self, account: str) -> bool:
-        """Return whether this engine performs the automatic actions of all jobs of an account."""
+    def _is_downloader(self, account: str) -> bool:
+        """Return whether this engine downloads the files of an account's jobs that have the option.
+
+        In a team no worker does it for others: each watchlist's files are downloaded where the watchlist is.
+        """
+        if self._team is not None:
+            return self._has_download_lease
         return account in self._role.polled and not self._is_partial
+
+    def _update_download_lease(self) -> None:
+        """Take over the automatic downloads of a team's watchlist if no other process here runs them."""
+        if self._team is None or self._is_partial or self._workspace.readonly:
+            return
+        before, problem = self._has_download_lease, ""
+        try:
+            self._has_download_lease = self._download_lease.acquire()
+        except OSError as error:
+            self._has_download_lease = False
+            problem = f"{error.filename}: {error.strerror}: nothing is downloaded automatically"
+        self._job_store.set_problem("download lease", problem)
+        if self._has_download_lease and not before:
+            self._enqueue_downloads()
+
+    def _enqueue_downloads(self) -> None:
+        for ref in self.states:
+            self.downloads.enqueue_automatic(ref)
 
     def _update_all_queues(self) -> None:
         """Remove the polls that are not sent any more."""
@@ -346,6 +377,7 @@ class Engine:
             await asyncio.sleep(self._tick_interval)
             self._sync_clock()
             await self._update_role()
+            self._update_download_lease()
             await self._watchlist_watcher.check()
             if self._team is not None:
                 await self._team.check([name for name in self._accounts if name in self._role.polled])
@@ -387,6 +419,7 @@ class Engine:
             paused = frozenset(name for name in self._accounts if name in self._paused and name in polled)
             self._paused = paused | frozenset(name for name in gained if name in self._role.paused)
         self._job_store.take_over(lambda account: account in polled and account not in before)
+        self._enqueue_downloads()
         for ref in self.states:
             if ref.account in before and ref.account not in polled:
                 self._update_queues(ref, None)

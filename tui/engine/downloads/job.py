@@ -103,6 +103,8 @@ class JobDownloader:
         for artifact in artifacts.artifacts(self._state(ref)):
             if options.language is not None and artifact.language != options.language:
                 continue
+            if not (options.user_requested or self.may_fetch(ref, artifact)):
+                continue
             existing = recorded_files.get(artifact.name)
             if existing is not None and self._is_current(existing, ref, options):
                 saved.append(existing)
@@ -114,6 +116,11 @@ class JobDownloader:
         if errors:
             raise next((error for error in errors if error.transient), errors[0])
         return tuple(saved)
+
+    def may_fetch(self, ref: Ref, artifact: Artifact) -> bool:
+        """Return whether this process has the key that the artifact needs, if it needs one."""
+        runtime = self._accounts.get(ref.account)
+        return not artifact.needs_key or (runtime is not None and runtime.key_fault is None)
 
     def _masked(self, error: FetchError, account: str) -> FetchError:
         """Return the error without the account's key: a redirect may have it in its host."""

@@ -59,11 +59,11 @@ class DownloadQueue:
         job_store: JobStore,
         publish: Publish,
         downloader: JobDownloader,
-        is_leader: Callable[[str], bool],
+        is_automatic: Callable[[str], bool],
     ) -> None:
-        """Create an empty queue. `is_leader`: whether this console runs the automatic downloads of an account."""
+        """Create an empty queue. `is_automatic`: whether this console runs the automatic downloads of an account."""
         self._workspace, self._job_store, self._publish, self._downloader = workspace, job_store, publish, downloader
-        self._is_leader, self._now = is_leader, context.now
+        self._is_automatic, self._now = is_automatic, context.now
         self._locks = DownloadLocks(workspace.paths.state_dir)
         self._waiting: dict[str, dict[Ref, DownloadOptions]] = {}
         """Queued jobs by account; an account without any has no entry."""
@@ -123,13 +123,13 @@ class DownloadQueue:
             self._is_waiting(ref)
             or ref in self._running
             or self._workspace.readonly
-            or not self._is_leader(ref.account)
+            or not self._is_automatic(ref.account)
         ):
             return
         failure = self._failures.get(ref)
         if (
             any(link.is_hidden for link in state.links)
-            or not artifacts.undownloaded(state)
+            or not any(self._downloader.may_fetch(ref, each) for each in artifacts.undownloaded(state))
             or (failure is not None and failure.links == state.links)
         ):
             return
@@ -201,8 +201,8 @@ class DownloadQueue:
         running = sum(ref.account == account for ref in self._running)
         for ref in tuple(islice(self._waiting[account], max(0, MAX_RUNNING - running))):
             options = self._take(ref)
-            if options is None or not (options.user_requested or self._is_leader(ref.account)):
-                continue  # another console is the leader by now
+            if options is None or not (options.user_requested or self._is_automatic(ref.account)):
+                continue  # another console does that by now
             self._running[ref] = task = asyncio.create_task(self._download_job(ref, options))
             task.add_done_callback(lambda task, ref=ref: self._on_job_end(ref, task))
 

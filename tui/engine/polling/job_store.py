@@ -78,6 +78,8 @@ class JobStore:
         """Scheduler of the polls."""
         self.on_scheduled: Callable[[Ref, float | None], None] = lambda _ref, _at: None
         """Called for each job with the instant of its next poll; None for no poll."""
+        self.on_updated: Callable[[Ref], None] = lambda _ref: None
+        """Called for each job with a new state."""
         self._user_requested: set[Ref] = set()
         """Jobs whose next poll was requested by the operator."""
         self._problems: dict[str, str] = {}
@@ -329,6 +331,7 @@ class JobStore:
     def _update(self, state: JobState) -> None:
         self.states[state.job.ref] = state
         self._publish(state)
+        self.on_updated(state.job.ref)
 
     def set_problem(self, source: str, text: str) -> None:
         """Set the current problem of a source; "" removes it."""
