@@ -51,6 +51,7 @@ SCREENSHOTS = (
     Screenshot("charts", (160, 40), ["2", *"jjjjjjjjj"]),
     Screenshot("fleet", (120, 24), ["F"]),
     Screenshot("calendar", (120, 30), ["E", "j"]),
+    Screenshot("team", (120, 24), ["M", "j"]),
     Screenshot("light", (120, 40), ["j"] * 9, "babeltop-light"),
     Screenshot("contrast", (120, 40), ["j"] * 9, "babeltop-contrast"),
     Screenshot("detail-80x24", (80, 24), ["3", "j", "enter"]),
