@@ -41,13 +41,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres():
-    """PostgreSQL server of this test process."""
-    from tests.support.postgres_server import postgres_server, server_folder
+def postgres(tmp_path_factory: pytest.TempPathFactory):
+    """PostgreSQL server of this test run."""
+    from tests.support.postgres_server import server_folder, shared_server
 
     if server_folder() is None and "BABELTOP_CI" not in os.environ:
         pytest.skip("no PostgreSQL server here: apt-get install postgresql")
-    with postgres_server() as server:
+    folder = tmp_path_factory.getbasetemp()
+    with shared_server(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder) as server:
         yield server
 
 

@@ -171,6 +171,24 @@ def test_a_server_for_tests_ends_with_its_test_run():
     shutil.rmtree(folder)
 
 
+def test_a_server_that_test_processes_share_ends_with_the_last_of_them(tmp_path):
+    script = (
+        "import time\nfrom pathlib import Path\nfrom tests.support.postgres_server import shared_server\n"
+        f"with shared_server(Path({str(tmp_path)!r})) as server:\n"
+        "    print(server.folder, flush=True)\n    time.sleep(3600)\n"
+    )
+    command = [sys.executable, "-c", script]
+    users = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    folder, other = (Path(user.stdout.readline().strip()) for user in users)
+    assert folder == other
+    users[0].kill()
+    users[0].communicate()
+    psycopg.connect(f"host={folder} user=postgres").close()
+    users[1].kill()
+    users[1].communicate()
+    wait_until(lambda: not folder.exists())
+
+
 def test_a_viewer_sees_the_board_and_no_link(tmp_path, service, team):
     worker = Machine(tmp_path / "worker", service, team, CANARY)
     alice = Machine(tmp_path / "alice", service, team, more='watchlist = "alice"\n')

@@ -1,10 +1,13 @@
 """PostgreSQL server for tests: started as an unprivileged user, on a unix socket, without fsync."""
 
+import asyncio
+import fcntl
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,6 +22,9 @@ STEP_DOWN = ("setpriv", f"--reuid={UNPRIVILEGED}", f"--regid={UNPRIVILEGED}", "-
 TIMEOUT = 120
 """Seconds that a command of the server has."""
 
+USERS, ADDRESS = "users.lock", "address"
+"""Files of a shared server: what each of its users locks, and its folder."""
+
 
 def server_folder() -> Path | None:
     """Return the folder with the newest server's programs; None without one."""
@@ -32,8 +38,8 @@ def server_folder() -> Path | None:
 class PostgresServer:
     """Cluster in a folder of its own; it can be stopped and started again."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
-        self._programs, self.folder = programs, folder
+    def __init__(self, programs: Path, folder: Path, settings: Mapping[str, str] | None = None) -> None:
+        self._programs, self.folder, self._settings = programs, folder, settings or {}
         self._prefix = STEP_DOWN if os.geteuid() == 0 else ()
         self._data = folder / "data"
         self._process: subprocess.Popen[bytes] | None = None
@@ -66,8 +72,9 @@ class PostgresServer:
         """Start the server, and wait until it accepts connections."""
         import psycopg
 
-        settings = {"listen_addresses": "", "unix_socket_directories": self.folder, "fsync": "off"}
-        options = [f"--{name}={value}" for name, value in (settings | {"max_connections": 80}).items()]
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder), "fsync": "off"}
+        settings |= {"max_connections": "80", **self._settings}
+        options = [f"--{name}={value}" for name, value in settings.items()]
         starter = (*(self._prefix or ("setpriv",)), *END_WITH_PARENT) if shutil.which("setpriv") else ()
         command = [*starter, str(self._programs / "postgres"), "-D", str(self._data), *options]
         with (self.folder / "server.log").open("ab") as log:
@@ -114,12 +121,12 @@ def member_of(conninfo: str, role: str) -> str:
 
 
 @contextmanager
-def postgres_server() -> Iterator[PostgresServer]:
+def postgres_server(**settings: str) -> Iterator[PostgresServer]:
     """Run a server of its own. The socket's path has at most 107 bytes, and any user can traverse its folders."""
     programs = server_folder()
     assert programs is not None, "no PostgreSQL server: apt-get install postgresql"
     with tempfile.TemporaryDirectory(prefix="babeltop-pg-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        server = PostgresServer(programs, Path(folder))
+        server = PostgresServer(programs, Path(folder), settings)
         server.create()
         server.start()
         try:
@@ -127,3 +134,41 @@ def postgres_server() -> Iterator[PostgresServer]:
         finally:
             if server.is_running:
                 server.stop()
+
+
+@contextmanager
+def shared_server(folder: Path) -> Iterator[PostgresServer]:
+    """Use the server of this folder together with other processes. The first one starts it; it ends with the last one.
+
+    Its databases live for a test: autovacuum, which visits each of them every minute, would take most of its time.
+    """
+    programs = server_folder()
+    assert programs is not None, "no PostgreSQL server: apt-get install postgresql"
+    keeper = None
+    with (folder / USERS).open("w") as users:
+        with (folder / "start.lock").open("w") as start:
+            fcntl.flock(start, fcntl.LOCK_EX)
+            fcntl.flock(users, fcntl.LOCK_SH)
+            if not (folder / ADDRESS).exists():
+                command = [sys.executable, "-m", __name__, str(folder)]
+                keeper = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True)
+                assert keeper.stdout is not None
+                (folder / ADDRESS).write_text(keeper.stdout.readline())
+        yield PostgresServer(programs, Path((folder / ADDRESS).read_text().strip()))
+    if keeper is not None:
+        keeper.communicate()
+
+
+def _keep_server(folder: Path) -> None:
+    """Run a server while any process holds the lock, also when its processes are killed; print its folder."""
+    from tui.storage.team.administration import initialize
+
+    with postgres_server(autovacuum="off", max_connections="400") as server, (folder / USERS).open() as users:
+        asyncio.run(initialize(server.new_database()))  # roles are of all databases: two can not create one at once
+        print(server.folder, flush=True)
+        fcntl.flock(users, fcntl.LOCK_EX)
+        (folder / ADDRESS).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    _keep_server(Path(sys.argv[1]))
