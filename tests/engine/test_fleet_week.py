@@ -10,7 +10,7 @@ JOBS = 24
 
 @pytest.mark.parametrize("with_lists", [True, False])
 def test_all_that_the_board_of_a_fleet_shows_is_true(tmp_path, with_lists):
-    week = run_virtual(simulate_fleet(tmp_path, JOBS, with_lists=with_lists, span=1.25 * DAY, interval=10 * MINUTE))
+    week = run_virtual(simulate_fleet(tmp_path, JOBS, with_lists=with_lists, span=1.1 * DAY, interval=20 * MINUTE))
     print({name: dict(counts) for name, counts in week.requests.items()}, week.statement_count)
     assert len(week.states) == JOBS
     assert week.statement_count > 10 * JOBS

@@ -8,7 +8,7 @@ JOBS = 12
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
-    found = run_proof(tmp_path_factory.mktemp("links"), JOBS, 9.0)
+    found = run_proof(tmp_path_factory.mktemp("links"), JOBS, 6.0)
     print(f"\n{found}")
     return found
 
