@@ -10,6 +10,7 @@ import json
 import random
 import re
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -50,11 +51,12 @@ KEYS = {
 ACCOUNTS = {
     "alpha": ("SHARED", 120),
     "beta": ("SHARED", 240),
-    "gamma": ("OWN", 60),
-    "delta": ("SINGLE", 45),
+    "gamma": ("OWN", 30),
+    "delta": ("SINGLE", 24),
     "epsilon": ("SHARED", 240),
 }
 """Key and requests per minute of each account."""
+SHARED_ACCOUNTS = tuple(account for account, (key, _) in ACCOUNTS.items() if key == "SHARED")
 KEYS_OF_WORKERS = (("SHARED", "OWN"), ("SHARED", "OWN"), ("SHARED", "SINGLE"))
 """Keys of each worker: all have one of them, and one is only there once."""
 CLOCKS = (-30.0, 0.0, 30.0)
@@ -145,12 +147,12 @@ class Chaos:
         self._is_server_down = False
         self._workers = [
             team.add(
-                f"worker{number}",
+                name,
                 _config(url, is_worker=True),
                 ("-m", "tui", "watch"),
-                {f"KEY_{name}": KEYS[name] for name in names},
+                {f"KEY_{key}": KEYS[key] for key in keys},
             )
-            for number, names in enumerate(KEYS_OF_WORKERS)
+            for name, keys in zip(_worker_names(team.folder), KEYS_OF_WORKERS, strict=True)
         ]
         self._consoles = [
             team.add(f"console{n}", _config(url), ("-m", "tests.support.following_console"), {})
@@ -301,18 +303,18 @@ class Chaos:
 
     def measure_shares(self, seconds: float) -> tuple[dict[str, int], int]:
         """Return the requests of each account of the first key in so many seconds, and the number of their leaders."""
-        shared = [account for account, (key, _) in ACCOUNTS.items() if key == next(iter(KEYS))]
         wait_until(self._is_calm)
         wait_until(lambda: self._team.holders() == self._picks(), HANDOVER_AGE + 60)
-        jobs = [Job(account=each, id=f"doc_{number}{each}-stuck") for each in shared for number in range(40)]
+        jobs = [Job(account=each, id=f"doc_{number}{each}-stuck") for each in SHARED_ACCOUNTS for number in range(40)]
         statement = "INSERT INTO babeltop.watchlist (name, jobs) VALUES ('shares', %s)"
         self._team.rows(statement, msgspec.json.encode(jobs))
         wait_until(lambda: {request.job_id for request in self._service.requests} >= {job.id for job in jobs}, DRAIN)
         began = time.time()
         time.sleep(seconds)
         sent = Counter(request.job_id for request in self._service.requests if request.at > began)
-        leaders = {pid for account, pid in self._team.holders().items() if account in shared}
-        return {each: sum(sent[job.id] for job in jobs if job.account == each) for each in shared}, len(leaders)
+        leaders = {pid for account, pid in self._team.holders().items() if account in SHARED_ACCOUNTS}
+        shares = {each: sum(sent[job.id] for job in jobs if job.account == each) for each in SHARED_ACCOUNTS}
+        return shares, len(leaders)
 
     def _picks(self) -> dict[str, int]:
         """Return the process ids of the workers that are to poll, by account."""
@@ -325,6 +327,16 @@ class Chaos:
     def _count_connections(self) -> int:
         query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'babeltop'"
         return self._team.rows(query)[0][0]
+
+
+def _worker_names(folder: Path) -> tuple[str, ...]:
+    """Return folder names of the workers, each of which is then picked for one account of the shared key."""
+    for first in itertools.count(step=len(KEYS_OF_WORKERS)):
+        names = tuple(f"worker{first + number}" for number in range(len(KEYS_OF_WORKERS)))
+        workers = [Worker(f"{socket.gethostname()}:{folder / name / 'state'}", SHARED_ACCOUNTS) for name in names]
+        if len({leader_of(account, workers) for account in SHARED_ACCOUNTS}) == len(names):
+            return names
+    raise AssertionError("the count has no end")
 
 
 def _account(job_id: str) -> str:
@@ -504,6 +516,7 @@ def main(
     assert not any(found.errors.values()), "a promise was broken"
     assert max(found.kills) < KILL_BOUND
     assert max(found.stops) < STOP_BOUND
+    assert found.leaders == len(SHARED_ACCOUNTS), "each account of the shared key has a leader of its own"
     assert max(found.shares.values()) <= MAX_RATIO * min(found.shares.values())
 
 
