@@ -474,7 +474,7 @@ class Engine:
     async def _merge_unlocked(self) -> None:
         journal = self._storage.journal
         try:
-            self._unmerged.update(await journal.external_changes())
+            self._unmerged.update(await journal.external_changes(self.states.keys()))
             changed = [ref for ref, state in self._unmerged.items() if self._has_other_phase(ref, state)]
             recorded = await journal.phase_changes(changed) if changed else {}
             replaced_states = await journal.replaced_states()

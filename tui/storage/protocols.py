@@ -4,7 +4,7 @@ Async, because a network can stand between: `journal/shared.py` implements them 
 Config, keys, UI state and downloads stay local and synchronous, in the workspace. Every method may raise JournalError.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from tui.domain.job_state import JobState, PhaseChange
@@ -42,8 +42,11 @@ class JobJournal(Protocol):
         """Return the last known states of these jobs."""
         ...
 
-    async def external_changes(self) -> dict[Ref, JobState]:
-        """Return the states that other processes have written since the last call."""
+    async def external_changes(self, listed: Container[Ref] | None = None, /) -> dict[Ref, JobState]:
+        """Return the states that other processes have written since the last call.
+
+        `listed`: in a team, the jobs whose states are wanted; None: those of all.
+        """
         ...
 
     async def replaced_states(self) -> Mapping[Ref, JobState | None]:

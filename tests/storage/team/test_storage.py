@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from contextlib import closing, suppress
 
 import msgspec
 import psycopg
@@ -13,13 +14,14 @@ from tests.storage.team.conftest import KEYS, RATES
 from tests.support.postgres_server import member_of, postgres_server
 from tests.support.server_clock import ServerClock
 from tui.domain.evaluation import EvaluationContext
-from tui.domain.models import Link, LinkKind, Phase, ReportedLink, RequestRecord
+from tui.domain.models import Link, LinkKind, Phase, Ref, ReportedLink, RequestRecord
 from tui.domain.polling import rate_limit
 from tui.presentation import json_output
 from tui.storage.journal.database import JournalError
 from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.protocols import Candidacy
+from tui.storage.team import journal as team_journal
 from tui.storage.team.administration import initialize, read_status
 from tui.storage.team.connection import (
     LAYOUT_AND_TIME,
@@ -222,6 +224,55 @@ async def test_a_follower_shows_its_last_board_while_the_database_is_away():
             await storage.close()
         for journal in journals:
             journal.close()
+
+
+async def test_a_job_that_could_not_be_read_is_read_when_the_database_is_back(tmp_path):
+    with postgres_server() as server:
+        conninfo = server.new_database()
+        await initialize(conninfo)
+        with closing(Journal(None)) as local, closing(Journal(None)) as own:
+            worker = TeamStorage(conninfo, lambda: local, KEYS.get, RATES, polls=True)
+            follower = TeamStorage(conninfo, lambda: own, KEYS.get, RATES, polls=False)
+            await worker.lease.acquire(ALL)
+            await worker.journal.record([entry(), entry(B)])
+            assert await follower.journal.external_changes() == {}
+            server.stop()
+            assert await follower.journal.states([A]) == {}
+            server.start()
+            found = None
+            while found is None:
+                with suppress(JournalError):
+                    found = await follower.journal.external_changes()
+                await asyncio.sleep(0.05)
+            assert set(found) == {A}, "and no job of another console"
+            await worker.close()
+            await follower.close()
+
+
+async def test_no_statement_reads_the_states_of_all_jobs(processes, monkeypatch):
+    """With 100,000 jobs it exceeds its time limit, where several processes start together."""
+    monkeypatch.setattr(team_journal, "STATES_AT_ONCE", 3)
+    worker, other, answers = processes(), processes(), []
+    refs = [Ref("heygen", f"job-{number}") for number in range(8)]
+    await worker.lease.acquire(ALL)
+    await worker.journal.record([entry(ref) for ref in refs])
+    execute = other.database.execute
+
+    async def counted(*arguments, **options):
+        answers.append(len(found := await execute(*arguments, **options)))
+        return found
+
+    other.database.execute = counted
+    assert (await other.journal.states(refs)).keys() == set(refs)
+    assert answers == [3, 3, 2]
+
+
+async def test_what_changed_is_read_of_the_listed_jobs_alone(processes):
+    worker, follower = processes(), processes(polls=False)
+    await worker.lease.acquire(ALL)
+    assert await follower.journal.states([A]) == {}
+    await worker.journal.record([entry(), entry(B)])
+    assert set(await follower.journal.external_changes({A})) == {A}
 
 
 async def test_the_clock_is_the_databases(processes, team):

@@ -4,7 +4,7 @@ Nothing suspends, so virtual time and speed are those of plain calls.
 """
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tui.domain.job_state import JobState, PhaseChange
@@ -69,8 +69,8 @@ class LocalJournal:
         """Read the states of these jobs."""
         return self._journal().states(refs)
 
-    async def external_changes(self) -> dict[Ref, JobState]:
-        """Read the states that other processes wrote."""
+    async def external_changes(self, _listed: Container[Ref] | None = None, /) -> dict[Ref, JobState]:
+        """Read the states that other processes wrote: they share the watchlist."""
         return self._journal().external_changes()
 
     async def replaced_states(self) -> Mapping[Ref, JobState | None]:

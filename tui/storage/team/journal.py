@@ -6,7 +6,8 @@ What a console reads is also kept in its local journal, from which it shows its 
 """
 
 import base64
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -25,6 +26,8 @@ from tui.storage.team.lease import TeamLease
 from tui.storage.team.outbox import delivery_rows
 from tui.storage.untrusted_json import CleaningDecoder
 
+STATES_AT_ONCE = 1000
+"""States that one statement reads: with 100,000, processes that start together exceed its time limit, all for ever."""
 PRUNE_STEP = 5000
 """Rows of a table that one pruning deletes at most."""
 
@@ -50,6 +53,8 @@ class TeamJournal:
         """Revisions up to which this process has read, by account; None: nothing yet."""
         self._discarded: set[Ref] = set()
         """Jobs whose entries another process's lease has discarded."""
+        self._unread: set[Ref] = set()
+        """Jobs whose states could not be read."""
 
     async def record(self, entries: Sequence[JournalEntry]) -> Sequence[PhaseChange]:
         """Write the entries of the accounts whose leases this process holds; of all others only the downloads are kept.
@@ -110,19 +115,26 @@ class TeamJournal:
         """Return the states, and why they are those of the local journal; "" if they are not."""
         try:
             await self._begin()
-            rows = await self._database.execute(
-                f"SELECT state, {self._results_column} FROM unnest(%s::text[], %s::text[]) AS wanted (account, job_id) "
-                "JOIN babeltop.job USING (account, job_id)",
-                ([ref.account for ref in refs], [ref.id for ref in refs]),
-            )
+            return await self._read_states(refs), ""
         except TeamDatabaseError as error:
             if self._lease.may_hold:
                 raise
-            self._revisions = {}  # the next reading brings all
+            self._unread.update(refs)
             return self._local().states(refs), str(error)
-        states = self._with_downloads(_decoded(rows))
-        self._keep_states(states)
-        return states, ""
+
+    async def _read_states(self, refs: Collection[Ref]) -> dict[Ref, JobState]:
+        """Read the states of these jobs, some at a time, and keep them in the local journal."""
+        states, left = dict[Ref, JobState](), iter(refs)
+        while some := tuple(islice(left, STATES_AT_ONCE)):
+            rows = await self._database.execute(
+                f"SELECT state, {self._results_column} FROM unnest(%s::text[], %s::text[]) AS wanted (account, job_id) "
+                "JOIN babeltop.job USING (account, job_id)",
+                ([ref.account for ref in some], [ref.id for ref in some]),
+            )
+            found = self._with_downloads(_decoded(rows))
+            self._keep_states(found)
+            states |= found
+        return states
 
     async def _begin(self) -> None:
         """Note the revisions before the first reading, so that no later change is missed."""
@@ -143,26 +155,37 @@ class TeamJournal:
     def _results_column(self) -> str:
         return "NULL" if self._database.is_viewer else "results"
 
-    async def external_changes(self) -> dict[Ref, JobState]:
-        """Read the states that other processes wrote since the last call, and keep them in the local journal."""
+    async def external_changes(self, listed: Container[Ref] | None = None, /) -> dict[Ref, JobState]:
+        """Read the states that other processes wrote since the last call, and keep them in the local journal.
+
+        Those of jobs that could not be read before are read too. The others are decoded only if they are listed.
+        """
         await self._begin()
-        before, last = self._revisions or {}, await self._last_revisions()
-        changed = [account for account, revision in last.items() if revision != before.get(account, 0)]
-        if not changed:
-            return {}
-        found = await self._database.execute(
-            f"SELECT state, {self._results_column} FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) "
-            "AS batch (account, low, high) JOIN babeltop.job ON job.account = batch.account "
-            "AND job.revision > batch.low AND job.revision <= batch.high WHERE writer <> %s",
-            (
-                changed,
-                [before.get(account, 0) for account in changed],
-                [last[account] for account in changed],
-                self._lease.holder,
-            ),
-        )
+        before, last, unread = self._revisions or {}, await self._last_revisions(), frozenset(self._unread)
+        states = await self._read_states(unread)
+        batches = [
+            (account, before.get(account, 0), revision)
+            for account, revision in last.items()
+            if revision != before.get(account, 0)
+        ]
+        if batches:
+            states |= await self._read_batches(batches, listed)
         self._revisions = last
-        states = self._with_downloads(_decoded(found))
+        self._unread -= unread
+        return states
+
+    async def _read_batches(
+        self, batches: Iterable[tuple[str, int, int]], listed: Container[Ref] | None
+    ) -> dict[Ref, JobState]:
+        """Read the states that other processes wrote after one revision of an account up to another one."""
+        found = await self._database.execute(
+            f"SELECT job.account, job.job_id, state, {self._results_column} "
+            "FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS batch (account, low, high) "
+            "JOIN babeltop.job ON job.account = batch.account "
+            "AND job.revision > batch.low AND job.revision <= batch.high WHERE writer <> %s",
+            (*map(list, zip(*batches, strict=True)), self._lease.holder),
+        )
+        states = self._with_downloads(_decoded(row[2:] for row in found if listed is None or Ref(*row[:2]) in listed))
         self._keep_states(states)
         return states
 
