@@ -104,6 +104,7 @@ class Engine:
             storage.notifications,
             publish,
             hooks and (lambda event: None if self._is_viewer else hooks(event)),
+            recent_changes=None if self._follows_always or self._is_partial else storage.journal.recent_phase_changes,
             team_hooks=self._team_hooks,
             is_watched=not self._is_partial,
         )

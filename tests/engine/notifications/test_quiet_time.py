@@ -184,6 +184,31 @@ def test_a_restart_within_the_quiet_time_loses_no_alert(tmp_path):
     run_virtual(play())
 
 
+@pytest.mark.parametrize("hook", [ALL, AT_ONCE, None])
+def test_a_kill_between_a_phase_change_and_its_claim_does_not_lose_it_from_the_summary(tmp_path, hook):
+    app = ScriptedService(lambda request: link(7 * HOUR * 24))
+
+    async def play():
+        first = await QuietConsole(tmp_path, app, {"heygen-v2": ("a",)}, hook=hook).start()
+        monitor = first.engine._alert_monitor
+        while not monitor._pending:  # noqa: ASYNC110  in virtual time
+            await asyncio.sleep(0.5)
+        monitor._pending.clear()  # as in a process that is killed now
+        await first.end()
+        second = await QuietConsole(tmp_path, app, hook=hook).start()
+        await asyncio.sleep(4 * HOUR + MINUTE)
+        assert second.summaries() == ["In the quiet time: 1 done (a)"]
+        if hook is not None:
+            assert [each.event for each in second.for_hook(hook)] == ["summary" if hook is ALL else "done"]
+        await second.end()
+        third = await QuietConsole(tmp_path, app, hook=hook).start()
+        await asyncio.sleep(HOUR)
+        assert third.delivered == third.summaries() == []
+        await third.end()
+
+    run_virtual(play())
+
+
 def test_a_start_after_the_quiet_time_sends_its_summary(tmp_path):
     app = ScriptedService(lambda request: link(7 * HOUR * 24))
 

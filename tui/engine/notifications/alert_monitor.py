@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import cast
 
 from msgspec import Struct
@@ -30,6 +30,7 @@ from tui.engine.notifications.held_alerts import SHOWN_EVENTS, HeldAlerts
 from tui.engine.notifications.team_hooks import TeamHooks
 from tui.presentation import queries
 from tui.presentation.descriptions import describe_alert
+from tui.storage.config.quiet_time import Period
 from tui.storage.config.settings import HookEvent
 from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.database import JournalError
@@ -71,17 +72,20 @@ class AlertMonitor:
         publish: Publish,
         dispatch: Callable[[AlertEvent], None] | None,
         *,
+        recent_changes: Callable[[int], Awaitable[Sequence[PhaseChange]]] | None = None,
         team_hooks: TeamHooks | None = None,
         is_watched: bool = True,
     ) -> None:
         """`dispatch` delivers to the operator's hooks; None: there are none, or `--readonly` forbids them.
 
+        `recent_changes` returns the last recorded phase changes, newest first; None: other processes report them, too.
         `team_hooks`: in a worker of a team, what delivers in place of `dispatch`. `is_watched`: the operator may see
         the notices.
         """
         self._publish = publish
         self._workspace = workspace
         self._notifications = notifications
+        self._recent_changes = recent_changes
         self._now = context.now
         self._dispatch = dispatch
         self._team_hooks = team_hooks
@@ -183,7 +187,7 @@ class AlertMonitor:
 
     def _change_event(self, state: JobState, change: PhaseChange) -> AlertEvent | None:
         """Return the event of a phase change; None: nothing gets it."""
-        if state.job.is_silent or not self._is_wanted(change.after.value):
+        if state.job.is_silent or not self._is_wanted(change.after.value, change.seen):
             return None
         text = f"{queries.display_name(state)}: {change.after.replace('_', ' ')}"
         key = f"{change.after} {change.ref} {change.seen!r}"
@@ -204,6 +208,9 @@ class AlertMonitor:
 
     async def _report_quiet_time(self, now: float) -> None:
         """Show and deliver the summary of a quiet time that has ended."""
+        period = self._held.ended_period(now)
+        if period is None or not await self._claim_recorded(period):
+            return
         context = replace(self._context, now=now)
         summaries = await self._held.summaries(now, self._state_of, context)
         if summaries is None:
@@ -213,6 +220,30 @@ class AlertMonitor:
         if summaries.sent is not None:
             summarized = tuple(map(self._with_account_jobs, summaries.sent.summarized))
             await self._send_summary(summaries.sent._replace(summarized=summarized))
+
+    async def _claim_recorded(self, period: Period) -> bool:
+        """Claim the recorded phase changes of a quiet time that no process has claimed; return whether that is done.
+
+        A process that was killed just after it had recorded one has not.
+        """
+        if self._recent_changes is None:
+            return True
+        try:
+            recorded = [
+                event._replace(is_quiet=True)
+                for change in reversed(await self._recent_changes(BATCH_SIZE))
+                if period.begins_at <= change.seen < period.ends_at
+                and (state := self._state_of(change.ref)) is not None
+                and (event := self._change_event(state, change)) is not None
+            ]
+            claimed = await self._held.claim(recorded, math.nextafter(period.ends_at, 0.0)) if recorded else ()
+        except JournalError as error:
+            log.warning("%s", error)
+            return False
+        for event in recorded if self._dispatch is not None else ():
+            if event.key in claimed and self._dispatch is not None:
+                self._dispatch(event)
+        return True
 
     async def _send_summary(self, summary: AlertEvent) -> None:
         if self._dispatch is not None:
@@ -346,12 +377,12 @@ class AlertMonitor:
         self._retired.add(key)
         self._enqueue(AlertEvent("retired", key, f"{account.name}: {text}", self._now(), account=account))
 
-    def _is_wanted(self, event: str) -> bool:
-        """Return whether hooks get the event, or the summary of the quiet time names it."""
-        return event in self._subscribed_events or (event in self._summary_events and self._held.is_quiet(self._now()))
+    def _is_wanted(self, event: str, at: float) -> bool:
+        """Return whether hooks get an event of this instant, or the summary of the quiet time names it."""
+        return event in self._subscribed_events or (event in self._summary_events and self._held.is_quiet(at))
 
     def _enqueue(self, event: AlertEvent) -> None:
-        if self._is_wanted(event.event):
+        if self._is_wanted(event.event, self._now()):
             self._pending.append(event._replace(is_quiet=self._held.is_quiet(self._now())))
             del self._pending[:-MAX_PENDING]
 

@@ -14,7 +14,7 @@ from tui.domain.evaluation import EvaluationContext, flags
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.engine.notifications.events import AlertEvent, summarize
-from tui.storage.config.quiet_time import QuietTime
+from tui.storage.config.quiet_time import Period, QuietTime
 from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.database import JournalError
 from tui.storage.protocols import Notifications
@@ -69,6 +69,13 @@ class HeldAlerts:
         """Return whether alerts wait for the end of a quiet time."""
         return self._quiet is not None and self._quiet.period(now) is not None
 
+    def ended_period(self, now: float) -> Period | None:
+        """Return the quiet time that has ended since the last summaries; None: none has."""
+        if self._quiet is None or self.is_quiet(now):
+            return None
+        period = self._quiet.last_period(now)
+        return period if period.ends_at > self._reported_until else None
+
     async def claim(
         self, events: Iterable[AlertEvent], now: float, deliveries: Sequence[tuple[HookDelivery, Sequence[str]]] = ()
     ) -> frozenset[str]:
@@ -95,10 +102,8 @@ class HeldAlerts:
 
         One that ended before the start of this process is shown only if no other process showed it.
         """
-        if self._quiet is None or self.is_quiet(now):
-            return None
-        period = self._quiet.last_period(now)
-        if period.ends_at <= self._reported_until:
+        period = self.ended_period(now)
+        if period is None:
             return None
         try:
             held = await self._notifications.held(period.begins_at, period.ends_at) if self._is_watched else ()
