@@ -7,6 +7,7 @@ from tests.storage.team.test_storage import rows
 from tui.domain.models import Phase, Ref
 from tui.domain.polling.rate_limit import initial
 from tui.domain.team import Worker, leader_of
+from tui.storage.journal.database import JournalError
 from tui.storage.journal.journal import EntriesWaitError
 from tui.storage.protocols import Candidacy
 from tui.storage.team.administration import declare_accounts
@@ -203,6 +204,21 @@ async def test_the_lowest_rate_of_a_key_holds_for_workers_that_do_not_have_the_a
             account, lambda found, now=now: (found or initial(600, now)).with_config_of(initial(600, now))
         )
         assert changed.configured_per_minute == 60
+
+
+async def test_a_worker_that_was_frozen_takes_no_token_once_another_has_the_lease(processes, team):
+    first, second, doctor = processes(worker="first"), processes(worker="second"), processes(polls=False)
+    await first.lease.acquire(ALL)
+    await first.rate_limits.update("heygen", lambda found: found or initial(60, NOW))
+    expire(team, OPEN_AFTER)
+    await second.lease.acquire(ALL)
+    assert "heygen" in first.lease.held, "no clock of its own shows that it was frozen"
+    versions = rows(team, "SELECT version FROM babeltop.rate_limit")
+    with pytest.raises(JournalError, match="does not hold the lease of account heygen"):
+        await first.rate_limits.update("heygen", lambda found: found)
+    assert rows(team, "SELECT version FROM babeltop.rate_limit") == versions
+    for storage in (second, doctor):
+        await storage.rate_limits.update("heygen", lambda found: found)
 
 
 async def test_only_consoles_keep_what_they_read_in_their_local_journals(processes):

@@ -375,7 +375,7 @@ async def test_a_function_gives_a_viewer_no_more_rights(members, processes):
     for statement in (
         "SELECT babeltop.renew_leases('x', '{heygen}', interval '1 s')",
         "SELECT babeltop.record('x', '{}', '[{\"account\": \"heygen\"}]')",
-        "SELECT babeltop.update_rate_limit('x', 1, '')",
+        "SELECT babeltop.update_rate_limit('x', 1, '', '', NULL, NULL)",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             rows(members["viewer"], statement)

@@ -41,6 +41,7 @@ ALTER TABLE babeltop.command_request ADD COLUMN account text NOT NULL DEFAULT ''
 ALTER TABLE babeltop.account_key ADD COLUMN per_minute float8 NOT NULL DEFAULT 'infinity';
 DROP FUNCTION babeltop.acquire_lease(text, text, text, int, text, interval);
 DROP FUNCTION babeltop.record(text, text, bigint, jsonb);
+DROP FUNCTION babeltop.update_rate_limit(bytea, bigint, bytea);
 
 CREATE FUNCTION babeltop.renew_leases(_holder text, _accounts text[], _ttl interval)
 RETURNS TABLE (account text, epoch bigint) LANGUAGE sql AS $$
@@ -123,6 +124,20 @@ BEGIN
       body_received_at = coalesce(excluded.body_received_at, job.body_received_at), revision = excluded.revision,
       writer = excluded.writer;
   END LOOP;
+END $$;
+
+CREATE FUNCTION babeltop.update_rate_limit(_mark bytea, _version bigint, _state bytea, _account text, _holder text,
+  _epoch bigint) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  IF _holder IS NOT NULL AND NOT EXISTS (SELECT FROM babeltop.lease WHERE account = _account AND holder = _holder
+    AND epoch = _epoch AND expires_at > clock_timestamp()) THEN
+    RETURN NULL;  -- of a worker that was frozen, and does not notice
+  ELSIF _version = 0 THEN
+    INSERT INTO babeltop.rate_limit (key_mark, state) VALUES (_mark, _state) ON CONFLICT DO NOTHING;
+  ELSE
+    UPDATE babeltop.rate_limit SET state = _state, version = version + 1 WHERE key_mark = _mark AND version = _version;
+  END IF;
+  RETURN FOUND;
 END $$;
 
 GRANT SELECT ON babeltop.lease, babeltop.worker TO babeltop_viewer, babeltop_editor, babeltop_worker;

@@ -21,6 +21,9 @@ MARK_BYTES = 5
 MAX_ATTEMPTS = 20
 """Attempts to change a rate limit that other processes change at the same moment."""
 
+NO_LEASE = "this process does not hold the lease of account {}"
+"""Why a worker gets no token."""
+
 KeyOf = Callable[[str], str | None]
 """Returns the API key of an account; None: there is none here."""
 
@@ -31,7 +34,8 @@ _decode = msgspec.json.Decoder(RateLimit).decode
 class TeamRateLimits:
     """RateLimits by key: accounts with one key share its row, at the lowest of their rates.
 
-    A process that polls gets tokens only while it holds the lease of the account; any other needs a worker's rights.
+    A process that polls gets tokens only while it holds the lease of the account, which the database checks too; any
+    other, such as `doctor`, needs a worker's rights, and its compare-and-set.
     """
 
     is_required = True
@@ -75,22 +79,28 @@ class TeamRateLimits:
         """Change the rate limit of the account's key by compare-and-set."""
         mark, own = await self._mark(account), self._lowest_rate(account)
         for _ in range(MAX_ATTEMPTS):
-            if self._is_fenced and account not in self._lease.held:
-                raise TeamDatabaseError(f"this process does not hold the lease of account {account}")
+            self._check_lease(account)
             version, found, lowest = await self._read(account, mark)
-            if self._is_fenced and account not in self._lease.held:  # the database's clock was set
-                raise TeamDatabaseError(f"this process does not hold the lease of account {account}")
+            self._check_lease(account)  # the database's clock may have been set
             changed, lowest = change(found), min(own, lowest)
             if lowest < changed.configured_per_minute:
                 changed = changed.with_config_of(rate_limit.initial(lowest, changed.updated_at))
+            fence = (self._lease.holder, self._lease.epochs.get(account)) if self._is_fenced else (None, None)
             rows = await self._database.write(
-                "SELECT babeltop.update_rate_limit(%s, %s, %s)", (mark, version, _encode(changed))
+                "SELECT babeltop.update_rate_limit(%s, %s, %s, %s, %s, %s)",
+                (mark, version, _encode(changed), account, *fence),
             )
+            if rows[0][0] is None:
+                raise TeamDatabaseError(NO_LEASE.format(account))
             if rows[0][0]:
                 if self._remembered.get(account) != mark:
                     await self._remember_key(account, mark)
                 return changed
         raise TeamDatabaseError(f"the rate limit of account {account} is changed too often by other processes")
+
+    def _check_lease(self, account: str) -> None:
+        if self._is_fenced and account not in self._lease.held:
+            raise TeamDatabaseError(NO_LEASE.format(account))
 
     async def _read(self, account: str, mark: bytes) -> tuple[int, RateLimit | None, float]:
         """Return version and rate limit of a key, and the lowest rate that other workers have for its accounts.
