@@ -40,6 +40,16 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin the process of which programs are forked, one for all workers."""
+    from tests.support.fork_server import ADDRESS, fork_server
+
+    if sys.platform == "linux" and ADDRESS not in os.environ:
+        server = fork_server()
+        server.__enter__()
+        config.add_cleanup(lambda: server.__exit__(None, None, None))
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory):
     """PostgreSQL server of this test run."""

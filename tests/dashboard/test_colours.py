@@ -1,31 +1,29 @@
 """Terminals with few colours or none: the cursor is visible, and each state has a glyph and a word."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.terminal import Terminal
+from tests.support.dashboard_terminal import DashboardTerminal
 
 pytestmark = pytest.mark.timeout(600)
-DEMO = [sys.executable, "-m", "tui", "--demo"]
 
 
 @pytest.mark.parametrize(
     ("env", "has_hues"),
     [
-        (["TERM=linux", "COLORTERM="], False),
-        (["NO_COLOR=1", "COLORTERM=truecolor"], False),
-        (["NO_COLOR=", "COLORTERM=truecolor"], True),
+        ({"TERM": "linux", "COLORTERM": ""}, False),
+        ({"NO_COLOR": "1"}, False),
+        ({"NO_COLOR": ""}, True),
     ],
     ids=["16 colours", "NO_COLOR=1", "NO_COLOR="],
 )
 def test_the_cursor_is_visible_without_colours(
-    env: list[str], has_hues: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    env: dict[str, str], has_hues: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
-    with Terminal(["env", *env, *DEMO], columns=80, lines=24) as terminal:
+    with DashboardTerminal("--demo", columns=80, lines=24, environment=env) as terminal:
         assert terminal.wait_for(lambda text: "▸ running" in text and "^q quit" in text)
 
         def looks() -> list[tuple[str, bool]]:

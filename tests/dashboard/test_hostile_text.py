@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.hostile_text import FORBIDDEN_BYTES, HOSTILE_TEXTS, LONG, PROVIDER_FILE, response, service
 from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
@@ -90,7 +91,7 @@ def pressed(terminal: Terminal, keys: str) -> None:
 
 
 def test_hostile_text_does_not_break_the_screen(house: Path):
-    with Terminal(PROGRAM, columns=100, lines=30) as terminal:
+    with DashboardTerminal(columns=100, lines=30) as terminal:
         assert terminal.wait_for(lambda text: "failed" in text and "done" in text)
         terminal.type("\r")
         terminal.draws_screen = False  # its bytes are the claim

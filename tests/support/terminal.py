@@ -34,14 +34,19 @@ class Terminal:
         self._lines: dict[int, str] = {}
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
-        self.pid, self.fd = pty.fork()
-        if self.pid == 0:
+        self.pid, self.fd = self._start(command, term)
+        self.resize(columns, lines)
+
+    def _start(self, command: Sequence[str], term: str) -> tuple[int, int]:
+        """Start the child. Returns its process id and the terminal's descriptor."""
+        pid, fd = pty.fork()
+        if pid == 0:
             os.environ.update(TERM=term, COLORTERM="truecolor")
             for name in ("COLUMNS", "LINES"):  # they precede the terminal's size
                 os.environ.pop(name, None)  # set by pytest-xdist
                 os.unsetenv(name)  # set by readline, unseen by os.environ
             os.execvp(command[0], command)
-        self.resize(columns, lines)
+        return pid, fd
 
     def resize(self, columns: int, lines: int) -> None:
         """Resize the terminal; the kernel signals the child."""
@@ -54,7 +59,7 @@ class Terminal:
     def __exit__(self, *error: object) -> None:
         if self.exit_status() is None:
             os.kill(self.pid, signal.SIGKILL)
-            os.waitpid(self.pid, 0)
+            self._wait(0)
         self.hang_up()
 
     draws_screen = True
@@ -138,12 +143,15 @@ class Terminal:
     def exit_status(self) -> int | None:
         """Return the exit code if the child has ended, after reading all its output."""
         if self._status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self._status = os.waitstatus_to_exitcode(status)
-                if not self._is_hung_up:
-                    self.read_until_quiet()
+            self._status = self._wait(os.WNOHANG)
+            if self._status is not None and not self._is_hung_up:
+                self.read_until_quiet()
         return self._status
+
+    def _wait(self, options: int) -> int | None:
+        """Return the child's exit code; None with WNOHANG if it has not ended."""
+        pid, status = os.waitpid(self.pid, options)
+        return os.waitstatus_to_exitcode(status) if pid else None
 
     def comes_to_rest(self, *, reading: bool = True) -> bool:
         """Return whether the child becomes idle, despite occasional wake-ups. One that spins never does."""

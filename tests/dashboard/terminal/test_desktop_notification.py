@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.servers import serve_app
-from tests.support.terminal import Terminal
 from tui.dashboard.terminal.desktop_notification import MAX_LENGTH, desktop_sequence
 from tui.simulator.app import Simulator
 
@@ -71,7 +71,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def test_an_ended_job_rings_the_bell_and_notifies_the_desktop_unless_muted(config: Path):
     watchlist = BLOCK.format("loud", "Loud one", "") + BLOCK.format("mute", "Muted one", "muted = true")
     (config.parent / "watchlist.toml").write_text(watchlist)
-    with Terminal([sys.executable, "-m", "tui"]) as terminal:
+    with DashboardTerminal() as terminal:
         assert terminal.wait_for(lambda text: text.count("✓ done") >= 2 and b"Loud one: done" in terminal.raw)
         terminal.read_until_quiet()
         terminal.type("\x11")
@@ -90,7 +90,7 @@ def test_the_dashboard_runs_hooks_and_shows_one_that_cannot_be_run(config: Path,
     hooks = [("/nowhere/hook",), (sys.executable, "-c", hangs), (sys.executable, "-c", keeps)]
     (config.parent / "watchlist.toml").write_text(BLOCK.format("hooked", "Hooked", ""))
     config.write_text(config.read_text() + "".join(f"[[hook]]\nrun = {list(run)}\n" for run in hooks))
-    with Terminal([sys.executable, "-m", "tui"]) as terminal:
+    with DashboardTerminal() as terminal:
         assert terminal.wait_for(lambda text: "Hook 1 (/nowhere/hook) cannot be started" in text), terminal.text
         assert terminal.wait_for(lambda _: kept.exists() and kept.read_text().endswith("}"))
         terminal.type("\x11")

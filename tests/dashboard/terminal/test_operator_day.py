@@ -2,13 +2,13 @@
 
 import base64
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support import fixtures
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
 from tui.domain.models import Job
@@ -16,11 +16,7 @@ from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.watchlist.file import WatchlistFile
 
-pytestmark = [
-    pytest.mark.timeout(900),  # a whole program, each of whose waits may take long on a slow machine
-    pytest.mark.xdist_group("operator"),  # one program for all
-    pytest.mark.waits,  # until notices are gone
-]
+pytestmark = pytest.mark.timeout(900)  # a whole program, each of whose waits may take long on a slow machine
 ENTER, ESCAPE, TAB, CLEAR_LINE = "\r", "\x1b", "\t", "\x15"
 CLIPBOARD = re.compile(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07")
 JOBS = (
@@ -31,50 +27,28 @@ JOBS = (
 )
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("operator")
-
-
-@pytest.fixture(scope="module")
-def program(folder: Path) -> Iterator[Terminal]:
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
     """The dashboard over JOBS, all of which have ended, on a desktop whose xdg-open appends to a file `opened`."""
-    opener = folder / "bin" / "xdg-open"
+    opener = tmp_path / "bin" / "xdg-open"
     opener.parent.mkdir()
-    opener.write_text(f'#!/bin/sh\necho "$1" >> {folder / "opened"}\n')
+    opener.write_text(f'#!/bin/sh\necho "$1" >> {tmp_path / "opened"}\n')
     opener.chmod(0o755)
     simulator = Simulator(scenarios=[Scenario(job.id, queued=0.0, running=0.01) for job in JOBS])
     with serve_app(simulator) as base:
         config = '[polling]\nmax_interval = "2s"\n'
-        fixtures.make_workspace(folder, base, JOBS, accounts=("konpro", "flixu"), config=config).close()
+        fixtures.make_workspace(tmp_path, base, JOBS, accounts=("konpro", "flixu"), config=config).close()
         environment = {
             "PATH": f"{opener.parent}:/usr/bin:/bin",
             "DISPLAY": ":0",
-            "BABELTOP_CONFIG_DIR": folder,
-            "BABELTOP_STATE_DIR": folder / "state",
+            "BABELTOP_CONFIG_DIR": str(tmp_path),
+            "BABELTOP_STATE_DIR": str(tmp_path / "state"),
             "KEY_KONPRO": fixtures.KEY,
             "KEY_FLIXU": fixtures.KEY,
         }
-        variables = (f"{name}={value}" for name, value in environment.items())
-        with Terminal(["env", *variables, sys.executable, "-m", "tui"]) as terminal:
+        with DashboardTerminal(environment=environment) as terminal:
             show(terminal, "", "Done 3   4 Problems 1")
             yield terminal
-
-
-@pytest.fixture
-def watchlist(folder: Path) -> WatchlistFile:
-    return WatchlistFile(folder / "watchlist.toml")
-
-
-@pytest.fixture
-def terminal(program: Terminal, watchlist: WatchlistFile) -> Iterator[Terminal]:
-    """The dashboard of the module. After a test, its edits are undone, nothing is filtered or marked."""
-    yield program
-    program.type(f"{ESCAPE}/{CLEAR_LINE}{ENTER}Ug")
-    if watchlist.read().jobs != JOBS:
-        program.type("u")
-    assert program.wait_for(lambda text: watchlist.read().jobs == JOBS and "Done 3   4 Problems 1" in text)
-    assert program.wait_for(lambda text: "marked" not in text and "u: undo" not in text), program.text
 
 
 def show(terminal: Terminal, keys: str, expected: str) -> None:
@@ -98,7 +72,8 @@ def test_the_filter_searches_every_visible_column_and_names_wrong_fields_and_val
     assert terminal.wait_for(lambda text: "no field foo; did you mean flag?" in text), terminal.text
 
 
-def test_removing_names_the_marked_jobs_that_are_not_shown(terminal: Terminal, watchlist: WatchlistFile):
+def test_removing_names_the_marked_jobs_that_are_not_shown(terminal: Terminal, tmp_path: Path):
+    watchlist = WatchlistFile(tmp_path / "watchlist.toml")
     show(terminal, f"/launch{ENTER}V", "3 marked")
     show(terminal, f"/{CLEAR_LINE}manual{ENTER}", "3 marked, 3 not shown")
     show(terminal, "d", "Remove 3 jobs, 3 not shown?")
@@ -112,7 +87,7 @@ def test_removing_names_the_marked_jobs_that_are_not_shown(terminal: Terminal, w
     assert terminal.wait_for(lambda _: watchlist.read().jobs == JOBS)
 
 
-def test_copy_open_and_edit_act_on_all_marked_jobs(terminal: Terminal, watchlist: WatchlistFile, folder: Path):
+def test_copy_open_and_edit_act_on_all_marked_jobs(terminal: Terminal, tmp_path: Path):
     show(terminal, "V", "4 marked")
     show(terminal, "y", "4 ids sent to the terminal's clipboard")
     show(terminal, "Y", "3 links sent to the terminal's clipboard")
@@ -120,11 +95,11 @@ def test_copy_open_and_edit_act_on_all_marked_jobs(terminal: Terminal, watchlist
     assert sorted(ids) == sorted(job.id for job in JOBS)
     assert [link.partition(":")[0] for link in links] == ["http"] * 3
     show(terminal, "o", "3 links sent to the desktop")
-    opened = folder / "opened"
+    opened = tmp_path / "opened"
     assert terminal.wait_for(lambda _: opened.exists() and sorted(opened.read_text().split()) == sorted(links))
     show(terminal, "e", "not on all: launch ur (-tag: remove)")
     show(terminal, f"{TAB}-launch new{ENTER}", "4 jobs changed · u: undo")
-    assert [job.tags for job in watchlist.read().jobs] == [
+    assert [job.tags for job in WatchlistFile(tmp_path / "watchlist.toml").read().jobs] == [
         ("ur", "new"),
         ("new",),
         ("new",),
@@ -132,9 +107,9 @@ def test_copy_open_and_edit_act_on_all_marked_jobs(terminal: Terminal, watchlist
     ]
 
 
-def test_space_toggles_a_check_box_and_enter_on_it_saves(terminal: Terminal, watchlist: WatchlistFile):
+def test_space_toggles_a_check_box_and_enter_on_it_saves(terminal: Terminal, tmp_path: Path):
     box = "renew the link before it expires"
     show(terminal, "e", f"[ ] {box}")
     show(terminal, TAB * 3 + " ", f"[x] {box}")
     show(terminal, ENTER, "u: undo")
-    assert sum(job.keep_link for job in watchlist.read().jobs) == 1
+    assert sum(job.keep_link for job in WatchlistFile(tmp_path / "watchlist.toml").read().jobs) == 1

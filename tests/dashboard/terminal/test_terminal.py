@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import fixtures
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.servers import serve_app
 from tests.support.terminal import TIMEOUT, Terminal, smoke_test
 from tests.support.waiting import wait_until
@@ -58,7 +59,7 @@ def test_the_demo_changes_quits_and_leaves_no_files(folders: Path):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_a_signal_ends_the_program_and_restores_the_terminal(folders: Path, number: signal.Signals):
-    with Terminal(DEMO) as terminal:
+    with DashboardTerminal("--demo") as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(rows)
         assert "1049" in terminal.modes()
@@ -96,7 +97,7 @@ def test_an_interrupt_while_the_program_quits_changes_nothing(folders: Path):
 
 
 def test_a_suspended_program_returns_the_terminal_redraws_all_of_it_and_ends_by_a_signal_when_resumed(folders: Path):
-    with Terminal(DEMO) as terminal:
+    with DashboardTerminal("--demo") as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(rows)
         terminal.type("z")  # frozen, every line is as it was
@@ -125,7 +126,7 @@ def test_a_suspended_program_returns_the_terminal_redraws_all_of_it_and_ends_by_
 
 
 def test_sigstop_does_not_damage_the_terminal(folders: Path):
-    with Terminal(DEMO) as terminal:
+    with DashboardTerminal("--demo") as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(prompted)  # the engine is there, with all its threads
         threads = terminal.thread_count()
@@ -150,7 +151,7 @@ def test_sigstop_does_not_damage_the_terminal(folders: Path):
 
 def test_sigcont_during_the_exit_does_not_take_the_terminal_again(folders: Path):
     """As when a terminal is closed: the kernel sends SIGCONT with SIGHUP. A reader that is left would spin for ever."""
-    with Terminal(DEMO) as terminal:
+    with DashboardTerminal("--demo") as terminal:
         before = termios.tcgetattr(terminal.fd)
         assert terminal.wait_for(rows)
         terminal.type(QUIT)
@@ -208,8 +209,8 @@ def console(folder: Path, base: str, ids: Sequence[str], called: Path) -> Iterat
     fixtures.make_workspace(
         folder / "config", base, {"konpro": tuple(ids)}, accounts=("konpro",), config=config
     ).close()
-    places = (f"BABELTOP_{name.upper()}_DIR={folder / name}" for name in ("config", "state"))
-    with Terminal(["env", *places, f"KEY_KONPRO={fixtures.KEY}", *BABELTOP]) as terminal:
+    environment = {f"BABELTOP_{name.upper()}_DIR": str(folder / name) for name in ("config", "state")}
+    with DashboardTerminal(environment={**environment, "KEY_KONPRO": fixtures.KEY}) as terminal:
         assert terminal.wait_for(prompted)
         yield terminal
 
@@ -280,7 +281,7 @@ def test_without_a_usable_terminal_the_error_names_the_alternatives(folders: Pat
 
 
 def test_the_program_runs_and_idles_at_any_size_down_to_one_cell(folders: Path):
-    with Terminal(DEMO, columns=1, lines=1) as terminal:
+    with DashboardTerminal("--demo", columns=1, lines=1) as terminal:
         assert terminal.wait_for(lambda _: "1049" in terminal.modes())
         assert terminal.comes_to_rest()
         for columns, lines in ((80, 24), (1, 50), (200, 1), (3, 3), (1, 1)):
@@ -296,7 +297,7 @@ def test_the_program_runs_and_idles_at_any_size_down_to_one_cell(folders: Path):
 
 
 def test_without_configuration_the_dashboard_shows_how_to_start(folders: Path):
-    with Terminal(BABELTOP, columns=80, lines=24) as terminal:
+    with DashboardTerminal(columns=80, lines=24) as terminal:
         assert terminal.wait_for(lambda text: "The watchlist is empty." in text)
         terminal.type("q")
         terminal.type("q")

@@ -1,0 +1,46 @@
+"""Dashboard in a real pseudo-terminal, started by a fork where the run has a server for it."""
+
+import os
+import select
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+
+from tests.support import fork_server
+from tests.support.terminal import Terminal
+
+
+class DashboardTerminal(Terminal):
+    """Babeltop with these arguments, as a child of a fork server if this run has one."""
+
+    def __init__(
+        self,
+        *arguments: str,
+        columns: int = 120,
+        lines: int = 40,
+        environment: Mapping[str, str] | None = None,
+    ):
+        self._environment = environment or {}
+        super().__init__(arguments, columns=columns, lines=lines)
+
+    _connection: socket.socket | None = None
+
+    def _start(self, command: Sequence[str], term: str) -> tuple[int, int]:
+        if fork_server.ADDRESS not in os.environ:
+            variables = (f"{name}={value}" for name, value in self._environment.items())
+            return super()._start(["env", *variables, sys.executable, "-m", "tui", *command], term)
+        environment = {**os.environ, "TERM": term, "COLORTERM": "truecolor", **self._environment}
+        for name in ("COLUMNS", "LINES"):
+            environment.pop(name, None)
+        fd, other = os.openpty()
+        pid, self._connection = fork_server.request(command, environment, other)
+        os.close(other)
+        return pid, fd
+
+    def _wait(self, options: int) -> int | None:
+        if self._connection is None:
+            return super()._wait(options)
+        if options and not select.select([self._connection], [], [], 0)[0]:
+            return None
+        with self._connection:
+            return int(self._connection.recv(16))
