@@ -3,6 +3,7 @@
 import asyncio
 import gc
 import os
+import signal
 import sys
 
 import pytest
@@ -13,6 +14,9 @@ settings.load_profile("suite")
 
 sys.dont_write_bytecode = False  # else each worker, and each program that a test starts, compiles every module
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_number) is signal.SIG_IGN:  # as nohup has it: programs that tests start would ignore it too
+        signal.signal(_number, lambda *_: None)
 gc.disable()  # while tests are collected, of which none is garbage
 
 
