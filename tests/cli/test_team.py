@@ -16,10 +16,10 @@ import psycopg
 import pytest
 
 from tests.cli.conftest import run_in_process
-from tests.storage.team.test_migrations import FENCING, REMOVING, further
 from tests.support.postgres_server import member_of, postgres_server, server_folder
 from tests.support.servers import serve_app
 from tests.support.spellings import SPELLINGS
+from tests.support.team_database import FENCING, REMOVING, expire_leases, further
 from tests.support.terminal import Terminal
 from tests.support.waiting import wait_until
 from tui.simulator.app import Simulator
@@ -415,8 +415,7 @@ def test_a_killed_worker_is_replaced(tmp_path, service, simulator, team):
         workers.append(second.start("watch"))
         wait_until(lambda: len(simulator.request_log) > 0)
         stop(workers[0], signal.SIGKILL)
-        with psycopg.connect(team, autocommit=True) as connection:  # as time does
-            connection.execute("UPDATE babeltop.lease SET expires_at = clock_timestamp()")
+        expire_leases(team, 0)  # as time does
         wait_until(lambda: f"PID {workers[1].pid}" in worker_of(alice))
         count = len(simulator.request_log)
         wait_until(lambda: len(simulator.request_log) > count)

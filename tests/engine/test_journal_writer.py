@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.storage.contract.test_contract import A, B, entry
+from tests.support.journal_entries import A, B, entry
 from tests.support.virtual_time import run_virtual
 from tui.engine.journal.writer import BACKLOG_AGE, BACKLOG_SIZE, BATCH_INTERVAL, JournalWriter
 from tui.storage.journal.database import JournalError

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import pytest
 
-from tests.storage.team.test_migrations import REMOVING, further
 from tests.support import fixtures
 from tests.support.servers import serve_app, serve_raw, silence
+from tests.support.team_database import REMOVING, further
 from tests.support.virtual_time import run_virtual
 from tests.support.waiting import DEADLINE, wait_until
 from tui.domain.job_state import JobState

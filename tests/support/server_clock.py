@@ -1,15 +1,8 @@
 """Clock of a PostgreSQL server that can be set, for one database."""
 
-from typing import Any
-
 import psycopg
 
-
-def rows(conninfo: str, query: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a statement."""
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        cursor = connection.execute(query)
-        return cursor.fetchall() if cursor.description else []
+from tests.support.team_database import rows
 
 
 class ServerClock:

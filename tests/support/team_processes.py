@@ -18,6 +18,7 @@ import psycopg
 
 from tests.support.postgres_server import PostgresServer, postgres_server
 from tests.support.servers import serve_app
+from tests.support.team_database import rows
 from tui.engine.notifications.delivery import DELIVERY_HEADER
 from tui.simulator.app import Message, Receive, Send, Simulator
 from tui.simulator.http import Scope
@@ -223,9 +224,7 @@ class TeamProcesses:
 
     def rows(self, query: str, *parameters: object) -> list[tuple]:
         """Return the rows of a statement of the owner."""
-        with psycopg.connect(self.conninfo, autocommit=True) as connection:
-            cursor = connection.execute(query, parameters)
-            return cursor.fetchall() if cursor.description else []
+        return rows(self.conninfo, query, *parameters)
 
     def holders(self) -> dict[str, int]:
         """Return the process ids of the live leases' holders, by account."""

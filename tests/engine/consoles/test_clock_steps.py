@@ -8,8 +8,9 @@ import pytest
 
 from tests.cli.test_team import Machine
 from tests.engine.consoles.test_team import Console
-from tests.support.server_clock import ServerClock, rows
+from tests.support.server_clock import ServerClock
 from tests.support.servers import serve_app
+from tests.support.team_database import rows
 from tests.support.waiting import until
 from tui.domain.models import Phase, Ref
 from tui.domain.polling import rate_limit

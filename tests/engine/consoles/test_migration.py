@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from tests.engine.consoles.test_team import A, B, Console
-from tests.storage.team.test_migrations import EXPANDING, FENCING, REMOVING, further
 from tests.support.servers import serve_app
+from tests.support.team_database import EXPANDING, FENCING, REMOVING, further
 from tests.support.waiting import until
 from tui.domain.models import Job, Phase
 from tui.engine.api import Refresh

@@ -5,27 +5,14 @@ import math
 import pytest
 from msgspec.structs import replace
 
+from tests.support.journal_entries import ALL, NOW, A, B, entry
 from tui.domain.fleet import EndedJob, SentRequest
-from tui.domain.job_state import JobState, PollFailed, StatusReceived, reduce
-from tui.domain.models import Fault, FaultKind, Job, Phase, Ref, Report, RequestRecord
+from tui.domain.job_state import PollFailed, reduce
+from tui.domain.models import Fault, FaultKind, Phase, Ref, RequestRecord
 from tui.domain.polling import rate_limit
 from tui.domain.polling.duration_model import ObservedDuration
 from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import JournalEntry
-from tui.storage.protocols import Candidacy
-
-NOW = 1_800_000_000.0
-A, B = Ref("heygen", "a"), Ref("heygen", "b")
-ALL = Candidacy(frozenset({"heygen", "dubs", "other"}))
-
-
-def entry(ref=A, phase=Phase.RUNNING, at=NOW, before=None, **more):
-    """Return the entry of a job whose status was received at an instant, after the state `before`."""
-    state, change = reduce(
-        before or JobState(job=Job(account=ref.account, id=ref.id)),
-        StatusReceived(Report(phase=phase, raw_status=phase.value), at),
-    )
-    return JournalEntry(state, change, received_at=at, **more)
 
 
 async def test_a_state_is_read_as_it_was_written(processes):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.storage.contract.test_contract import ALL, NOW, A, entry
-from tests.storage.team.test_storage import rows
+from tests.support.journal_entries import ALL, NOW, A, entry
+from tests.support.team_database import expire_leases, rows
 from tui.domain.models import Phase, Ref
 from tui.domain.polling.rate_limit import initial
 from tui.domain.team import Worker, leader_of
@@ -23,26 +23,22 @@ def age(conninfo, seconds):
     rows(conninfo, f"UPDATE babeltop.worker SET started_at = started_at - {seconds}")
 
 
-def expire(conninfo, seconds, where="true"):
-    """Let leases have been expired for so long."""
-    rows(conninfo, f"UPDATE babeltop.lease SET expires_at = clock_timestamp() - interval '{seconds} s' WHERE {where}")
-
-
 def bury(conninfo, name):
     """Let a worker have ended without a word, with its leases just expired."""
     rows(conninfo, f"UPDATE babeltop.worker SET seen_at = seen_at - {TTL} WHERE name = '{name}'")
-    expire(conninfo, 0, f"holder = (SELECT incarnation FROM babeltop.worker WHERE name = '{name}')")
+    expire_leases(conninfo, 0, f"holder = (SELECT incarnation FROM babeltop.worker WHERE name = '{name}')")
 
 
-def picked(account, *names):
-    return leader_of(account, [Worker(name, ACCOUNTS) for name in names]).name
+def picked(account, *names, accounts=ACCOUNTS):
+    """Return the name of the worker that is to poll the account, of some that can poll all of `accounts`."""
+    return leader_of(account, [Worker(name, accounts) for name in names]).name
 
 
-async def settle(*storages, candidacy=MANY):
+async def settle(*storages):
     """Let the workers hand over what they do not keep."""
     for _ in range(3):
         for storage in storages:
-            await storage.lease.acquire(candidacy)
+            await storage.lease.acquire(MANY)
 
 
 async def test_workers_lead_the_accounts_of_their_keys(processes):
@@ -74,7 +70,7 @@ async def test_results_of_an_account_that_is_handed_over_are_still_written(proce
     assert await first.lease.acquire(ALL)
     await second.lease.acquire(ALL)
     age(team, HANDOVER_AGE)
-    account = next(each for each in ALL.accounts if picked_of_all(each) == "second")
+    account = next(each for each in ALL.accounts if picked(each, "first", "second", accounts=ALL.accounts) == "second")
     assert account not in await first.lease.acquire(ALL), "it sends no request any more"
     last = entry(Ref(account, "a"))
     assert await first.journal.record([last]) == [last.change]
@@ -85,10 +81,6 @@ async def test_results_of_an_account_that_is_handed_over_are_still_written(proce
     assert await first.journal.record([entry(Ref(account, "b"))]) == []
 
 
-def picked_of_all(account):
-    return leader_of(account, [Worker(name, ALL.accounts) for name in ("first", "second")]).name
-
-
 async def test_the_worker_picked_takes_a_free_lease_and_the_others_only_after_a_while(processes, team):
     dead, picked_one, other = (processes(worker=name) for name in ("dead", "a", "b"))
     assert await dead.lease.acquire(MANY) == ACCOUNTS
@@ -97,7 +89,9 @@ async def test_the_worker_picked_takes_a_free_lease_and_the_others_only_after_a_
     shares = {account: picked(account, "a", "b") for account in ACCOUNTS}
     of_b = {account for account, name in shares.items() if name == "b"}
     assert await other.lease.acquire(MANY) == of_b, "those of the other one are left to it"
-    expire(team, OPEN_AFTER, "holder IS NULL OR holder = (SELECT incarnation FROM babeltop.worker WHERE name = 'dead')")
+    expire_leases(
+        team, OPEN_AFTER, "holder IS NULL OR holder = (SELECT incarnation FROM babeltop.worker WHERE name = 'dead')"
+    )
     assert await other.lease.acquire(MANY) == ACCOUNTS, "which does not take them"
     assert await picked_one.lease.acquire(MANY) == set()
 
@@ -126,7 +120,7 @@ async def test_a_batch_of_which_one_account_is_refused_keeps_the_entries_of_the_
     await first.lease.acquire(ALL)
     running, stolen = entry(), entry(OTHER)
     await first.journal.record([stolen])
-    expire(team, OPEN_AFTER, "account = 'other'")
+    expire_leases(team, OPEN_AFTER, "account = 'other'")
     assert await second.lease.acquire(Candidacy(frozenset({"other"}))) == {"other"}
     done = entry(OTHER, Phase.DONE, NOW + 60, before=stolen.state)
     with pytest.raises(EntriesWaitError, match="does not hold the lease of other") as raised:
@@ -169,7 +163,7 @@ async def test_a_worker_with_another_base_url_does_not_lead_and_reports_why(proc
     assert await right.lease.acquire(ALL) == ALL.accounts
     assert not right.lease.problems
     await right.lease.release()
-    expire(team, OPEN_AFTER)
+    expire_leases(team, OPEN_AFTER)
     assert await wrong.lease.acquire(Candidacy(frozenset({"heygen", "other"}))) == {"other"}
     [problem] = wrong.lease.problems
     assert "heygen is not polled here: its base_url is not the team's, https://api.test" in problem
@@ -210,7 +204,7 @@ async def test_a_worker_that_was_frozen_takes_no_token_once_another_has_the_leas
     first, second, doctor = processes(worker="first"), processes(worker="second"), processes(polls=False)
     await first.lease.acquire(ALL)
     await first.rate_limits.update("heygen", lambda found: found or initial(60, NOW))
-    expire(team, OPEN_AFTER)
+    expire_leases(team, OPEN_AFTER)
     await second.lease.acquire(ALL)
     assert "heygen" in first.lease.held, "no clock of its own shows that it was frozen"
     versions = rows(team, "SELECT version FROM babeltop.rate_limit")

@@ -5,8 +5,9 @@ import asyncio
 import psycopg
 import pytest
 
-from tests.storage.contract.test_contract import ALL, A, B, entry
+from tests.support.journal_entries import ALL, A, B, entry
 from tests.support.postgres_server import member_of
+from tests.support.team_database import EXPANDING, FENCING, REMOVING, further, rows
 from tests.support.waiting import until
 from tui.domain.polling import rate_limit
 from tui.storage.journal.database import JournalError, OutdatedProgramError
@@ -17,22 +18,6 @@ from tui.storage.team.migrations import LAYOUT, MIGRATIONS, Migration
 
 NEXT = LAYOUT + 1
 CURRENT = (LAYOUT, MIGRATIONS[-1].min_reader, MIGRATIONS[-1].min_writer)
-EXPANDING = Migration("ALTER TABLE babeltop.job ADD COLUMN more text", 1, 1)
-"""What all programs may go on with."""
-FENCING = Migration("ALTER TABLE babeltop.lease ADD COLUMN part int NOT NULL DEFAULT 0", 1, NEXT)
-"""What older programs may only read."""
-REMOVING = Migration("ALTER TABLE babeltop.lease RENAME revision TO parts", NEXT, NEXT)
-"""What older programs cannot read."""
-
-
-def further(*migrations):
-    return (*MIGRATIONS, *migrations)
-
-
-def rows(conninfo, query):
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        cursor = connection.execute(query)
-        return cursor.fetchall() if cursor.description else []
 
 
 def layout_of(conninfo):
@@ -42,7 +27,7 @@ def layout_of(conninfo):
 def columns(conninfo):
     query = (
         "SELECT table_name, column_name, data_type, column_default FROM information_schema.columns "
-        "WHERE table_schema = 'babeltop' AND table_name NOT LIKE 'request_%%' ORDER BY table_name, ordinal_position"
+        "WHERE table_schema = 'babeltop' AND table_name NOT LIKE 'request_%' ORDER BY table_name, ordinal_position"
     )
     return rows(conninfo, query)
 

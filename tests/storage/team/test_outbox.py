@@ -4,9 +4,9 @@ import math
 
 import pytest
 
-from tests.storage.contract.test_contract import ALL, NOW, entry
-from tests.storage.team.test_storage import expire_lease, rows
+from tests.support.journal_entries import ALL, NOW, entry
 from tests.support.postgres_server import member_of
+from tests.support.team_database import expire_leases, rows
 from tui.domain.models import Phase
 from tui.storage.deliveries import HookDelivery
 from tui.storage.journal.database import JournalError
@@ -30,7 +30,7 @@ async def test_a_delivery_is_written_with_its_phase_change_and_once(processes, t
     await first.journal.record([change])
     assert rows(team, "SELECT count(*) FROM babeltop.hook_delivery") == [(1,)]
     assert await second.outbox.claim(HOOK, 60) == (ONE, 0), "any process sends it"
-    expire_lease(team)
+    expire_leases(team)
     await second.lease.acquire(ALL)
     done = entry(phase=Phase.DONE, at=NOW + 60, before=change.state)
     with pytest.raises(JournalError):

@@ -9,10 +9,12 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from tests.storage.contract.test_contract import ALL, NOW, A, B, entry
 from tests.storage.team.conftest import KEYS, RATES
+from tests.support.journal_entries import ALL, NOW, A, B, entry
 from tests.support.postgres_server import member_of, postgres_server
 from tests.support.server_clock import ServerClock
+from tests.support.team_database import expire_leases, rows
+from tests.support.waiting import CHECK_INTERVAL, DEADLINE
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Link, LinkKind, Phase, Ref, ReportedLink, RequestRecord
 from tui.domain.polling import rate_limit
@@ -35,20 +37,29 @@ from tui.storage.team.migrations import LAYOUT
 from tui.storage.team.storage import TeamStorage
 
 
-def rows(conninfo, query):
-    with psycopg.connect(conninfo, autocommit=True) as connection:
-        cursor = connection.execute(query)
-        return cursor.fetchall() if cursor.description else []
-
-
-def expire_lease(conninfo):
-    rows(conninfo, "UPDATE babeltop.lease SET expires_at = now() - interval '1 s'")
-
-
 def advance(storage, seconds):
     """Let a process's clock go on."""
     before = storage.lease._monotonic
     storage.lease._monotonic = lambda: before() + seconds
+
+
+async def once_reachable(read):
+    """Return what a reading of the database gives, once it can be reached."""
+    async with asyncio.timeout(DEADLINE):
+        while True:
+            with suppress(JournalError):
+                return await read()
+            await asyncio.sleep(CHECK_INTERVAL)
+
+
+def permitted(conninfo, *statements):
+    """Return those of the statements for which a member of the team has the rights."""
+    found = []
+    for statement in statements:
+        with suppress(psycopg.errors.InsufficientPrivilege):
+            rows(conninfo, statement)
+            found.append(statement)
+    return found
 
 
 async def take_over(conninfo, former, successor):
@@ -56,7 +67,7 @@ async def take_over(conninfo, former, successor):
     assert await former.lease.acquire(ALL)
     running = entry()
     await former.journal.record([running])
-    expire_lease(conninfo)
+    expire_leases(conninfo)
     assert await successor.lease.acquire(ALL)
     return running.state
 
@@ -195,13 +206,7 @@ async def test_a_database_that_restarts_is_used_again(tmp_path):
             await storage.journal.record([entry()])
         assert storage.lease.held, "it is trusted until it is old"
         server.start()
-        async with asyncio.timeout(60):
-            while True:
-                try:
-                    assert A in await storage.journal.states([A])
-                    break
-                except JournalError:
-                    await asyncio.sleep(0.05)
+        assert A in await once_reachable(lambda: storage.journal.states([A]))
         await storage.close()
         journal.close()
 
@@ -239,11 +244,7 @@ async def test_a_job_that_could_not_be_read_is_read_when_the_database_is_back(tm
             server.stop()
             assert await follower.journal.states([A]) == {}
             server.start()
-            found = None
-            while found is None:
-                with suppress(JournalError):
-                    found = await follower.journal.external_changes()
-                await asyncio.sleep(0.05)
+            found = await once_reachable(follower.journal.external_changes)
             assert set(found) == {A}, "and no job of another console"
             await worker.close()
             await follower.close()
@@ -252,19 +253,19 @@ async def test_a_job_that_could_not_be_read_is_read_when_the_database_is_back(tm
 async def test_no_statement_reads_the_states_of_all_jobs(processes, monkeypatch):
     """With 100,000 jobs it exceeds its time limit, where several processes start together."""
     monkeypatch.setattr(team_journal, "STATES_AT_ONCE", 3)
-    worker, other, answers = processes(), processes(), []
+    worker, other, row_counts = processes(), processes(), []
     refs = [Ref("heygen", f"job-{number}") for number in range(8)]
     await worker.lease.acquire(ALL)
     await worker.journal.record([entry(ref) for ref in refs])
     execute = other.database.execute
 
     async def counted(*arguments, **options):
-        answers.append(len(found := await execute(*arguments, **options)))
+        row_counts.append(len(found := await execute(*arguments, **options)))
         return found
 
     other.database.execute = counted
     assert (await other.journal.states(refs)).keys() == set(refs)
-    assert answers == [3, 3, 2]
+    assert row_counts == [3, 3, 2]
 
 
 async def test_what_changed_is_read_of_the_listed_jobs_alone(processes):
@@ -321,7 +322,8 @@ async def test_a_worker_needs_no_other_right_than_its_role(processes, members):
 
 
 async def test_an_editor_can_not_write_what_workers_write(members):
-    for statement in (
+    assert not permitted(
+        members["editor"],
         "SELECT salt FROM babeltop.meta",
         "SELECT state FROM babeltop.rate_limit",
         "UPDATE babeltop.lease SET expires_at = 'infinity'",
@@ -329,9 +331,7 @@ async def test_an_editor_can_not_write_what_workers_write(members):
         "INSERT INTO babeltop.phase_change (account, job_id, number, before, after, seen_at, message) "
         "VALUES ('a', 'b', 1, 'new', 'done', 0, '')",
         "INSERT INTO babeltop.watchlist (name, owner, jobs) VALUES ('x', 'postgres', '[]')",
-    ):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            rows(members["editor"], statement)
+    )
 
 
 VIDEO = Link(LinkKind.VIDEO, "https://cdn.test/v.mp4?signature=canary", NOW, NOW + 3600, expiry_is_exact=True)
@@ -348,7 +348,8 @@ def finished(text=None):
 
 
 async def test_a_viewer_reads_no_result_and_writes_nothing(members):
-    for statement in (
+    assert not permitted(
+        members["viewer"],
         "SELECT results FROM babeltop.job",
         "SELECT body FROM babeltop.job",
         "SELECT * FROM babeltop.job",
@@ -363,22 +364,19 @@ async def test_a_viewer_reads_no_result_and_writes_nothing(members):
         "INSERT INTO babeltop.command_request (command) VALUES ('{}')",
         "UPDATE babeltop.lease SET expires_at = 'infinity'",
         "DELETE FROM babeltop.job",
-    ):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            rows(members["viewer"], statement)
+    )
 
 
 async def test_a_function_gives_a_viewer_no_more_rights(members, processes):
     worker = processes()
     await worker.lease.acquire(ALL)
     await worker.journal.record([finished()])
-    for statement in (
+    assert not permitted(
+        members["viewer"],
         "SELECT babeltop.renew_leases('x', '{heygen}', interval '1 s')",
         "SELECT babeltop.record('x', '{}', '[{\"account\": \"heygen\"}]')",
         "SELECT babeltop.update_rate_limit('x', 1, '', '', NULL, NULL)",
-    ):
-        with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            rows(members["viewer"], statement)
+    )
 
 
 @pytest.mark.parametrize("text", [None, "the canary text"])
