@@ -1,22 +1,17 @@
 """Real program over its own folders, as a subprocess if it needs the network, with the simulator over HTTP."""
 
-import json
-import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
-from io import BytesIO, TextIOWrapper
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 
 from tests.support.certificates import one_root_pem
+from tests.support.command_line import CompletedCommand, run_in_process
 from tests.support.servers import serve_app
 from tests.support.waiting import DEADLINE
-from tui.cli.main import run
 from tui.simulator.app import Simulator
 from tui.simulator.rate_limits import LIMITS
 
@@ -26,16 +21,6 @@ SPEED = 50_000.0
 """With it, the longest video takes some milliseconds."""
 PROCESS_SUBCOMMANDS = frozenset({"watch", "serve", "simulate"})
 """Subcommands that run until a signal: each gets a process of its own."""
-
-
-class CompletedCommand(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 class Program:
@@ -103,37 +88,6 @@ class Program:
         done = run_in_process(args, self.env, stdin)
         assert KEY not in done.out + done.err
         return done
-
-
-def run_in_process(args: Sequence[str], environ: Mapping[str, str], stdin: str | bytes = "") -> CompletedCommand:
-    """Run a command line in this process with this environment."""
-    given = stdin.encode() if isinstance(stdin, str) else stdin
-    streams = [TextIOWrapper(BytesIO(text), "utf-8", write_through=True) for text in (given, b"", b"")]
-    handlers, before = list(logging.root.handlers), dict(os.environ)
-    try:
-        os.environ.clear()
-        os.environ.update(environ)
-        with redirect_stdout(streams[1]), redirect_stderr(streams[2]), redirect_stdin(streams[0]):
-            code = run(args)
-    except SystemExit as end:
-        code = end.code
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
-        for handler in set(logging.root.handlers) - set(handlers):
-            logging.root.removeHandler(handler)
-            handler.close()
-    out, err = (each.buffer.getvalue().decode() for each in streams[1:])
-    return CompletedCommand(int(code or 0), out, err)
-
-
-@contextmanager
-def redirect_stdin(stream: TextIOWrapper) -> Iterator[None]:
-    before, sys.stdin = sys.stdin, stream
-    try:
-        yield
-    finally:
-        sys.stdin = before
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,8 @@ from email.utils import format_datetime
 import pytest
 
 from tests.cli import json_schema
-from tests.cli.conftest import KEY, CompletedCommand, Program
+from tests.cli.conftest import KEY, Program
+from tests.support.command_line import CompletedCommand
 from tests.support.servers import serve_app, serve_raw
 from tests.support.terminal import Terminal
 from tests.support.unprivileged_user import unprivileged

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.cli import json_schema
-from tests.cli.conftest import CompletedCommand, Program
+from tests.cli.conftest import Program
+from tests.support.command_line import CompletedCommand
 from tests.support.waiting import wait_until
 from tui.engine.notifications.sample_event import EVENTS
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli import json_schema
-from tests.cli.conftest import CompletedCommand, Program
+from tests.cli.conftest import Program
+from tests.support.command_line import CompletedCommand
 from tests.support.waiting import wait_until
 
 

@@ -15,50 +15,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.cli.conftest import run_in_process
 from tests.support.postgres_server import member_of, postgres_server, server_folder
 from tests.support.servers import serve_app
 from tests.support.spellings import SPELLINGS
 from tests.support.team_database import FENCING, REMOVING, expire_leases, further
-from tests.support.terminal import Terminal
+from tests.support.team_machine import CANARY, TIMEOUT, Machine
 from tests.support.waiting import wait_until
 from tui.simulator.app import Simulator
 from tui.storage.team.administration import migrate
 from tui.storage.team.migrations import LAYOUT
 
 pytestmark = pytest.mark.waits
-BABELTOP = [sys.executable, "-m", "tui"]
-CANARY = "sk-canary-0123456789abcdef"
-TIMEOUT = 120
-
-
-class Machine:
-    """Machine with folders of its own."""
-
-    def __init__(self, folder, service, database, key="", more="", **environ):
-        folder.mkdir()
-        self.folder, self.database = folder, database
-        (folder / "config.toml").write_text(
-            f'[accounts.heygen]\nbase_url = "{service}"\ninsecure_http = true\n[polling]\nmax_interval = "2s"\n'
-            f'[team]\ndatabase = "{database}"\n{more}'
-        )
-        folders = {"BABELTOP_CONFIG_DIR": str(folder), "BABELTOP_STATE_DIR": str(folder / "state")}
-        self.environ = {**os.environ, **folders, "HEYGEN_API_KEY": key, **environ}
-        self.environ.pop("BABELTOP_TEAM_DATABASE", None)
-
-    def run(self, *arguments):
-        """Run a command line in this process: most of a short process is its start."""
-        done = run_in_process(arguments, self.environ)
-        return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)
-
-    def output(self, *arguments):
-        """Return the output of a process of its own, also on a thread beside a running loop."""
-        return self.start(*arguments).communicate(timeout=TIMEOUT)[0]
-
-    def start(self, *arguments):
-        return subprocess.Popen(
-            [*BABELTOP, *arguments], env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
 
 
 @pytest.fixture
@@ -150,43 +117,9 @@ def test_programs_that_are_too_old_to_read_end_with_the_reason(tmp_path, team):
         assert (run.returncode, run.stdout) == (2, ""), command
         assert "cannot read it: update babeltop" in run.stderr
     assert "update babeltop" in alice.run("doctor").stdout
-    folders = [f"{name}={alice.environ[name]}" for name in ("BABELTOP_CONFIG_DIR", "BABELTOP_STATE_DIR")]
-    with Terminal(["env", *folders, *BABELTOP]) as terminal:
+    with alice.dashboard() as terminal:
         assert terminal.wait_for_exit() == 2
         assert "update babeltop" in terminal.text
-
-
-def test_a_server_for_tests_ends_with_its_test_run():
-    script = (
-        "import time\nfrom tests.support.postgres_server import postgres_server\n"
-        "with postgres_server() as server:\n"
-        "    print(server._process.pid, server.folder, flush=True)\n    time.sleep(3600)\n"
-    )
-    run = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    pid, folder = run.stdout.readline().split()
-    assert Path(f"/proc/{pid}").exists()
-    run.kill()
-    run.communicate()
-    wait_until(lambda: not Path(folder, "data", "postmaster.pid").exists())
-    shutil.rmtree(folder)
-
-
-def test_a_server_that_test_processes_share_ends_with_the_last_of_them(tmp_path):
-    script = (
-        "import time\nfrom pathlib import Path\nfrom tests.support.postgres_server import shared_server\n"
-        f"with shared_server(Path({str(tmp_path)!r})) as server:\n"
-        "    print(server.folder, flush=True)\n    time.sleep(3600)\n"
-    )
-    command = [sys.executable, "-c", script]
-    users = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    folder, other = (Path(user.stdout.readline().strip()) for user in users)
-    assert folder == other
-    users[0].kill()
-    users[0].communicate()
-    psycopg.connect(f"host={folder} user=postgres").close()
-    users[1].kill()
-    users[1].communicate()
-    wait_until(lambda: not folder.exists())
 
 
 def test_a_viewer_sees_the_board_and_no_link(tmp_path, service, team):

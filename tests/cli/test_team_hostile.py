@@ -2,66 +2,61 @@
 
 import json
 import re
+from contextlib import suppress
 
 import psycopg
-import pytest
 from psycopg import sql
 
-from tests.cli.test_team import BABELTOP, CANARY, Machine, member_of
-from tests.support.servers import serve_app
-from tests.support.terminal import Terminal
-from tui.simulator.app import Simulator
+from tests.support.postgres_server import member_of
+from tests.support.team_machine import CANARY, Machine
 
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e[/red][@click=app.bell]\n"
 TERMINAL_CODES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-KEYS = {"account", "job_id", "kind", "phase", "before", "after", "name", "owner", "incarnation", "holder", "writer"}
-
-
-@pytest.fixture
-def service():
-    with serve_app(Simulator(speed=100.0)) as url:
-        yield url
+NAMING_COLUMNS = {"account", "job_id", "kind", "phase", "before", "after", "name", "owner"}
+NAMING_COLUMNS |= {"incarnation", "holder", "writer"}
+NAMING_KEYS = {"account", "id", "phase", "kind", "type", "flag", "health", "reason"}
+"""Columns, and keys of JSON objects, with a name or one of a few values: another text would not be read."""
+CODES = {"request.fault", "meta.salt"}
+"""Further columns without text for operators."""
 
 
 def poisoned(value):
     """Return a JSON value with hostile text at the end of each string, except where it names something."""
     if isinstance(value, dict):
-        return {
-            key: each
-            if key in {"account", "id", "phase", "kind", "type", "flag", "health", "reason"}
-            else poisoned(each)
-            for key, each in value.items()
-        }
+        return {key: each if key in NAMING_KEYS else poisoned(each) for key, each in value.items()}
     if isinstance(value, list):
         return [poisoned(each) for each in value]
     return value + HOSTILE if isinstance(value, str) else value
 
 
+def poisoned_cell(value):
+    """Return a cell's text, or JSON in bytes, with hostile text; None if it is neither."""
+    if isinstance(value, str):
+        return value + HOSTILE
+    with suppress(ValueError):
+        return json.dumps(poisoned(json.loads(value))).encode()
+
+
 def poison(conninfo):
-    """Append hostile text to each text of each table, JSON values included; return the changed columns."""
+    """Append hostile text to a cell of each column of text, JSON values included; return the changed columns."""
     changed = set()
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        found = connection.execute(
-            "SELECT table_name, column_name, data_type FROM information_schema.columns JOIN information_schema.tables "
+        columns = connection.execute(
+            "SELECT table_name, column_name FROM information_schema.columns JOIN information_schema.tables "
             "USING (table_schema, table_name) WHERE table_schema = 'babeltop' AND table_type = 'BASE TABLE' "
             "AND data_type IN ('text', 'bytea') AND table_name !~ '^request_'"
         ).fetchall()
-        for table, column, kind in found:
-            name, at = sql.Identifier("babeltop", table), sql.Identifier(column)
-            for place, value in connection.execute(sql.SQL("SELECT ctid, {} FROM {}").format(at, name)).fetchall():
-                if value is None or column in KEYS or (table, column) in {("request", "fault"), ("meta", "salt")}:
-                    continue
-                if kind == "text":
-                    hostile = value + HOSTILE
-                else:
-                    try:
-                        hostile = json.dumps(poisoned(json.loads(value))).encode()
-                    except ValueError:
-                        continue
-                query = sql.SQL("UPDATE {} SET {} = %s WHERE ctid = %s").format(name, at)
-                connection.execute(query, (hostile, place))
-                changed.add(f"{table}.{column}")
-                break  # its place has changed, and one row of each table is enough
+        for table, column in columns:
+            if column in NAMING_COLUMNS or f"{table}.{column}" in CODES:
+                continue
+            names = {"table": sql.Identifier("babeltop", table), "column": sql.Identifier(column)}
+            query = sql.SQL("SELECT ctid, {column} FROM {table} WHERE {column} IS NOT NULL").format(**names)
+            for place, value in connection.execute(query).fetchall():
+                if (hostile := poisoned_cell(value)) is not None:
+                    query = sql.SQL("UPDATE {table} SET {column} = %s WHERE ctid = %s").format(**names)
+                    connection.execute(query, (hostile, place))
+                    changed.add(f"{table}.{column}")
+                    break  # its place has changed, and one row of each table is enough
     return changed
 
 
@@ -87,10 +82,9 @@ def test_hostile_text_in_any_column_is_shown_as_text(tmp_path, service, team):
             assert not TERMINAL_CODES.search(run.stdout + run.stderr), command
         [job] = json.loads(machine.run("list", "--team", "--json").stdout)
         assert (job["id"], "[/red]" in job["title"]) == ("a-fine-x", True), "the text itself stays"
-    folders = [f"{name}={alice.environ[name]}" for name in ("BABELTOP_CONFIG_DIR", "BABELTOP_STATE_DIR")]
     with psycopg.connect(team, autocommit=True) as connection:  # the host of its holder is shown too
         connection.execute("UPDATE babeltop.lease SET expires_at = clock_timestamp() + interval '15 s'")
-    with Terminal(["env", *folders, "HEYGEN_API_KEY=", *BABELTOP]) as terminal:
+    with alice.dashboard() as terminal:
         assert terminal.wait_for(lambda _: b"[/red" in terminal.raw)
         terminal.type("\r")
         terminal.read_until_quiet()

@@ -6,26 +6,18 @@ import time
 import msgspec
 import pytest
 
-from tests.cli.test_team import Machine
-from tests.engine.consoles.test_team import Console
 from tests.support.server_clock import ServerClock
-from tests.support.servers import serve_app
+from tests.support.team_console import Console
 from tests.support.team_database import rows
+from tests.support.team_machine import Machine
 from tests.support.waiting import until
 from tui.domain.models import Phase, Ref
 from tui.domain.polling import rate_limit
 from tui.engine.api import Refresh
-from tui.simulator.app import Simulator
 from tui.storage.team.connection import DatabaseClock
 
 A = Ref("heygen", "a-stuck-x")
 HOUR = 3600.0
-
-
-@pytest.fixture
-def service():
-    with serve_app(Simulator(speed=300.0)) as url:
-        yield url
 
 
 async def poll(worker, console):
@@ -75,7 +67,8 @@ async def test_a_wait_outlives_a_step_of_the_databases_clock(tmp_path, service, 
         await until(lambda: 200 < _stored_until(team) - wall() < 320)
         assert rows(team, "SELECT clock_step FROM babeltop.worker")[0][0] == pytest.approx(step, abs=1.5)
         doctor = Machine(tmp_path / "doctor", "http://127.0.0.1:9", clock.conninfo)
-        assert f"the database's clock jumped by {step:+.0f} s" in await asyncio.to_thread(doctor.output, "doctor")
+        run = await asyncio.to_thread(doctor.run_process, "doctor")
+        assert f"the database's clock jumped by {step:+.0f} s" in run.stdout
 
 
 def _stored_until(team):

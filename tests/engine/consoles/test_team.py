@@ -1,6 +1,5 @@
 """Engines of a team on a real database: workers poll for consoles without keys."""
 
-import asyncio
 from contextlib import AsyncExitStack
 
 import psycopg
@@ -9,7 +8,7 @@ import pytest
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
 from tests.support.postgres_server import member_of, postgres_server
-from tests.support.servers import serve_app
+from tests.support.team_console import KEYLESS, A, B, Console, is_done, poll, worker_with
 from tests.support.waiting import until
 from tui.domain import job_state
 from tui.domain.models import Job, Phase, Ref
@@ -27,8 +26,6 @@ from tui.engine.api import (
 )
 from tui.engine.consoles.team import TeamMember
 from tui.engine.engine import Engine
-from tui.engine.notifications.hooks import HookDispatcher
-from tui.simulator.app import Simulator
 from tui.storage.protocols import Candidacy
 from tui.storage.team.administration import initialize
 from tui.storage.team.connection import TeamDatabaseError, time_since_boot
@@ -36,56 +33,11 @@ from tui.storage.team.lease import TRUST
 from tui.storage.watchlist.operations import Add, Remove, Set, SetEach
 
 pytestmark = pytest.mark.waits
-TICK = 0.05
-A, B = Ref("heygen", "a-fine-x"), Ref("heygen", "b-fine-x")
+C = Ref("flixu", "doc-fine-x")
 
 
-class Console:
-    """Process of a team with a folder, a watchlist and an engine of its own."""
-
-    def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None, clock=None, more=""):
-        folder.mkdir(exist_ok=True)
-        self.listener = RecordingListener()
-        config = f'[polling]\nmax_interval = "2s"\n[team]\ndatabase = "{team}"\nwatchlist = "{folder.name}"\n{more}'
-        keys = keys or {"heygen": fixtures.KEY if is_worker else ""}
-        self.workspace = fixtures.make_workspace(
-            folder, service, jobs, config=config, accounts=tuple(keys), keys=keys, rate=6000
-        )
-        if clock is not None:
-            self.workspace._database_clock = clock
-        hooks = HookDispatcher(self.workspace, print) if is_worker and self.workspace.settings.hooks else None
-        self.engine = Engine(
-            self.workspace, self.listener.publish, tick_interval=TICK, is_worker=is_worker, team_hooks=hooks
-        )
-        self._task = None
-
-    async def __aenter__(self):
-        await self.engine.open(tolerate_errors=True)
-        self._task = asyncio.create_task(self.engine.run())
-        await asyncio.sleep(0)  # a task that never ran closes nothing
-        return self
-
-    async def __aexit__(self, *_):
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        self.workspace.close()
-
-    async def sees(self, condition):
-        def holds():
-            assert not self._task.done(), self._task.exception()
-            return condition(self.engine.states)
-
-        await until(holds)
-
-
-@pytest.fixture
-def service():
-    with serve_app(Simulator(speed=3000.0)) as url:
-        yield url
-
-
-def is_done(ref):
-    return lambda states: ref in states and states[ref].phase is Phase.DONE and states[ref].links
+def health(console):
+    return console.listener.accounts["heygen"].health if "heygen" in console.listener.accounts else None
 
 
 async def test_a_worker_polls_the_jobs_of_a_console_without_a_key(tmp_path, service, team):
@@ -205,11 +157,10 @@ async def test_states_are_merged_later_if_their_phase_changes_cannot_be_read(tmp
             assert [each.kind for each in alice.listener.notices].count(NoticeKind.DONE) == 1
 
 
-async def test_a_worker_that_cannot_write_its_results_polls_no_more(tmp_path, team, monkeypatch):
+async def test_a_worker_that_cannot_write_its_results_polls_no_more(tmp_path, simulator, service, team, monkeypatch):
     monkeypatch.setattr("tui.engine.journal.writer.BACKLOG_AGE", 0.5)
     monkeypatch.setattr("tui.engine.journal.writer.RETRY_INTERVAL", 0.1)
-    simulator = Simulator(speed=3000.0)
-    with serve_app(simulator) as service, psycopg.connect(team, autocommit=True) as connection:
+    with psycopg.connect(team, autocommit=True) as connection:
         async with (
             Console(tmp_path / "worker", service, team, is_worker=True) as worker,
             Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
@@ -237,25 +188,6 @@ async def test_a_second_worker_takes_over_from_one_that_ends(tmp_path, service, 
         async with Console(tmp_path / "standby", service, team, is_worker=True) as standby:
             await alice.sees(lambda states: is_done(A)(states) and is_done(B)(states))
             await until(lambda: standby.listener.last_role == "polling")
-
-
-KEYLESS = {"heygen": "", "flixu": ""}
-C = Ref("flixu", "doc-fine-x")
-
-
-async def poll(worker, *refs):
-    """Have a worker poll the jobs now, instead of within the first interval."""
-    await worker.sees(lambda states: all(ref in states for ref in refs) and worker.listener.last_role == "polling")
-    assert (await worker.engine.perform(Refresh(refs))).ok
-
-
-def health(console):
-    return console.listener.accounts["heygen"].health if "heygen" in console.listener.accounts else None
-
-
-def worker_with(account, key=fixtures.KEY):
-    """Return the keys of a worker that has one of them."""
-    return {**KEYLESS, account: key}
 
 
 async def test_two_workers_poll_the_accounts_of_their_keys(tmp_path, service, team):
@@ -368,10 +300,10 @@ async def test_an_outage_is_shown_and_the_last_rows_stay(tmp_path, service, impa
             await until(lambda: alice.listener.last_problems == ())  # each connection is opened again by itself
 
 
-async def test_an_outage_of_ten_minutes(tmp_path, monkeypatch, impatient):
+async def test_an_outage_of_ten_minutes(tmp_path, simulator, service, monkeypatch, impatient):
     monkeypatch.setattr("tui.engine.consoles.leader_election.SILENT_AFTER", 0.1)
-    simulator, ref = Simulator(speed=3000.0), Ref("heygen", "a-stuck-x")
-    with serve_app(simulator) as service, postgres_server() as server:
+    ref = Ref("heygen", "a-stuck-x")
+    with postgres_server() as server:
         team = server.new_database()
         await initialize(team)
         async with (

@@ -4,25 +4,17 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.engine.consoles.test_team import KEYLESS, A, B, Console, is_done, worker_with
 from tests.support import fixtures
-from tests.support.servers import serve_app
+from tests.support.team_console import KEYLESS, A, B, Console, is_done, worker_with
 from tests.support.waiting import until
 from tui.domain.models import Job, Ref
 from tui.engine.api import DownloadStage, NoticeKind
-from tui.simulator.app import Simulator
 from tui.storage.watchlist.operations import Add, Set
 
 pytestmark = pytest.mark.waits
 WITH_KEY = Ref("flixu", "doc_c-fine")
 """Job with a link that needs the key."""
 KEYS = dict.fromkeys(KEYLESS, fixtures.KEY)
-
-
-@pytest.fixture
-def service():
-    with serve_app(Simulator(speed=3000.0)) as url:
-        yield url
 
 
 def console(folder, *args, **more):

@@ -6,8 +6,8 @@ import sys
 import psycopg
 import pytest
 
-from tests.engine.consoles.test_team import A, Console, is_done, poll
 from tests.support.servers import serve_app
+from tests.support.team_console import A, Console, is_done, poll
 from tests.support.waiting import until
 from tui.engine.api import Refresh
 from tui.simulator.app import Simulator
@@ -16,20 +16,16 @@ pytestmark = pytest.mark.waits
 
 
 @pytest.fixture
-def service():
-    with serve_app(Simulator(speed=3000.0)) as url:
-        yield url
-
-
-@pytest.fixture
 def owner(team):
     with psycopg.connect(team, autocommit=True) as connection:
         yield connection
 
 
-async def test_a_changed_base_url_in_the_database_moves_no_key_and_stops_the_worker(tmp_path, team, owner):
-    own, other = Simulator(speed=3000.0), Simulator(speed=3000.0)
-    with serve_app(own) as service, serve_app(other) as other_url:
+async def test_a_changed_base_url_in_the_database_moves_no_key_and_stops_the_worker(
+    tmp_path, simulator, service, team, owner
+):
+    other = Simulator(speed=3000.0)
+    with serve_app(other) as other_url:
         async with (
             Console(tmp_path / "worker", service, team, is_worker=True) as worker,
             Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
@@ -41,13 +37,13 @@ async def test_a_changed_base_url_in_the_database_moves_no_key_and_stops_the_wor
             assert f"heygen is not polled here: its base_url is not the team's, {other_url}" in (
                 " ".join(worker.listener.last_problems)
             )
-            sent, ticks = len(own.request_log), worker.engine.tick_count
+            sent, ticks = len(simulator.request_log), worker.engine.tick_count
             await worker.engine.perform(Refresh((A,)))
             await until(lambda: worker.engine.tick_count > ticks + 10)
-            assert len(own.request_log) == sent, "it does not lead"
+            assert len(simulator.request_log) == sent, "it does not lead"
             owner.execute("UPDATE babeltop.lease SET base_url = %s", (service,))
             await until(lambda: worker.listener.last_role == "polling")
-            await until(lambda: len(own.request_log) > sent)
+            await until(lambda: len(simulator.request_log) > sent)
         assert not other.request_log
 
 
