@@ -5,6 +5,7 @@ import gc
 import os
 import signal
 import sys
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import settings
@@ -18,7 +19,6 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:  # as nohup has it: programs that tests start would ignore it too
         signal.signal(_number, lambda *_: None)
 gc.disable()  # while tests are collected, of which none is garbage
-
 
 WAITS_SHARE = 0.7
 """Part of the run in which the tests that wait begin."""
@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collected tests out of garbage collections, and begin one less often: a tenth of the suite's time."""
+    """Keep the collected tests out of garbage collections, and collect less often, which saves a tenth of the time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 50, 100)
@@ -45,13 +45,13 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin the process of which programs are forked, one for all workers."""
+    """Start the process from which dashboards are forked, one for all workers."""
     from tests.support.fork_server import ADDRESS, fork_server
 
     if sys.platform == "linux" and ADDRESS not in os.environ:
-        server = fork_server()
-        server.__enter__()
-        config.add_cleanup(lambda: server.__exit__(None, None, None))
+        stack = ExitStack()
+        stack.enter_context(fork_server())
+        config.add_cleanup(stack.close)
 
 
 @pytest.fixture(scope="session")

@@ -23,7 +23,7 @@ BOUNDS = {10_000: 1.25, 100_000: 1.6}
 FRAME_BYTES = 4000
 """Bytes after which a frame of 120×40 has been written."""
 REST_WINDOWS, REST_SHARE = 5, 3.0
-"""A program that uses less than so many percent of a core in so many consecutive seconds rests."""
+"""Consecutive seconds in which a program at rest uses less than so many percent of a core."""
 BABELTOP = [str(Path(sys.executable).with_name("babeltop"))]
 
 
@@ -56,7 +56,7 @@ def prepared_folders(count: int = 10_000, variant: str = "quiet", config: str = 
 
 @functools.cache
 def shared_folders(count: int) -> dict[str, str]:
-    """Return the environment of `prepared_folders` of quiet jobs that no benchmark edits, made once for all of them."""
+    """Return the environment of `prepared_folders`, made once for all benchmarks that do not edit the watchlist."""
     return _shared.enter_context(prepared_folders(count))
 
 
@@ -65,12 +65,12 @@ atexit.register(_shared.close)
 
 
 def settle_seconds(count: int) -> float:
-    """Return the seconds until the engine has surely read a watchlist, and the dashboard shows and stores it."""
+    """Return the most seconds until the engine has read a watchlist, and the dashboard shows and stores it."""
     return 12.0 + count / 2500
 
 
 def settle(terminal: Terminal, count: int) -> None:
-    """Wait until then, or until the program and those that it starts have rested for some seconds."""
+    """Wait for `settle_seconds`, or until the program and those that it starts have rested for REST_WINDOWS seconds."""
     end, rested = time.perf_counter() + settle_seconds(count), 0
     while rested < REST_WINDOWS and time.perf_counter() < end:
         share, _ = cpu_share(terminal, 1.0)

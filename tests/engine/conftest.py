@@ -1,3 +1,5 @@
+"""Root certificates of the engine's clients."""
+
 import pytest
 
 from tests.support.certificates import one_root_pem

@@ -72,7 +72,7 @@ DRAIN = 900.0
 KILL_BOUND, STOP_BOUND = TTL + 2, 3.0
 """Seconds of a takeover."""
 MAX_RATIO = 1.5
-"""Largest share of an account of one key by the smallest one."""
+"""Largest share of an account of one key, divided by the smallest one."""
 
 
 class ChaosProof(NamedTuple):
@@ -269,7 +269,7 @@ class Chaos:
         return self._team.rows("SELECT count(*) FROM babeltop.job WHERE phase IN ('done', 'failed')")[0][0]
 
     def measure_takeover(self, number: signal.Signals) -> float:
-        """End a leader by a signal, in calm; return the seconds until others have those of its leases that they can."""
+        """End a leader by a signal, in calm. Returns the seconds until others have its leases of shared accounts."""
         wait_until(self._is_calm)
         shared = [account for account, (key, _) in ACCOUNTS.items() if sum(key in keys for keys in KEYS_OF_WORKERS) > 1]
         holders = {account: pid for account, pid in self._team.holders().items() if account in shared}
@@ -277,9 +277,8 @@ class Chaos:
         [member] = [worker for worker in self._workers if worker.pid == pid]
         left = [account for account, holder in holders.items() if holder == pid]
         [(last,)] = self._team.rows("SELECT max(seq) FROM audit.lease")
-        [(own,)] = self._team.rows("SELECT incarnation FROM babeltop.worker WHERE pid = %s ORDER BY seen_at DESC", pid)[
-            :1
-        ]
+        query = "SELECT incarnation FROM babeltop.worker WHERE pid = %s ORDER BY seen_at DESC LIMIT 1"
+        [(own,)] = self._team.rows(query, pid)
         at = time.time()
         member.end(number)
 
@@ -317,7 +316,7 @@ class Chaos:
         return shares, len(leaders)
 
     def _picks(self) -> dict[str, int]:
-        """Return the process ids of the workers that are to poll, by account."""
+        """Return the process ids of the workers that are picked, by account."""
         found = self._team.rows("SELECT name, accounts, pid FROM babeltop.worker WHERE seen_at > %s", time.time() - TTL)
         pids = {name: pid for name, _, pid in found}
         workers = [Worker(name, accounts) for name, accounts, _ in found]
@@ -461,7 +460,7 @@ def _impatient(requests: Sequence[RecordedRequest]) -> Iterator[str]:
 def run_proof(faults: int, job_count: int, takeovers: int, share_seconds: float = 0, seed: int = 0) -> ChaosProof:
     """Run the proof. `takeovers`: number of measured ones after a kill, and after a clean stop.
 
-    `share_seconds`: for which the shares of one key are measured; 0: they are not.
+    `share_seconds`: seconds in which the shares of one key are measured; 0: they are not.
     """
     source, now = random.Random(seed), time.time()
     span = faults * FAULT_INTERVAL

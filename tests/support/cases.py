@@ -1,4 +1,4 @@
-"""Cases of one test that share what is costly to start."""
+"""Cases of one test that share a costly start."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

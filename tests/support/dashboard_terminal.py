@@ -21,9 +21,8 @@ class DashboardTerminal(Terminal):
         environment: Mapping[str, str] | None = None,
     ):
         self._environment = environment or {}
+        self._connection: socket.socket | None = None
         super().__init__(arguments, columns=columns, lines=lines)
-
-    _connection: socket.socket | None = None
 
     def _start(self, command: Sequence[str], term: str) -> tuple[int, int]:
         if fork_server.ADDRESS not in os.environ:

@@ -91,7 +91,7 @@ async def service(scope: Any, receive: Any, send: Any) -> None:
 
 @cache
 def response(path: str) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
-    """Status, headers and body."""
+    """Return the status, headers and body of the response at a path."""
     name, _, outcome = path.rpartition("/")[2].rpartition(".")
     text = HOSTILE_TEXTS.get(name, "fine")
     keys = ("text", "more") if path.startswith("/results") else ("title", "language", "message", "request")

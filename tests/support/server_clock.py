@@ -6,7 +6,7 @@ from tests.support.team_database import rows
 
 
 class ServerClock:
-    """Clock of the server that can be set: a function that hides PostgreSQL's own, for connections through here."""
+    """Function that hides PostgreSQL's own clock from connections with `conninfo`."""
 
     def __init__(self, team: str) -> None:
         self._team = team

@@ -54,7 +54,7 @@ class Context(NamedTuple):
         return " ".join(notification.message for notification in self.app._notifications)
 
     def situation(self) -> tuple[object, ...]:
-        """What an operator sees of commands: screen, focus, row, query, marks, detail and looks."""
+        """Return what commands change on the screen: dialog, focus, row, query, marks, detail and appearance."""
         dashboard, board, table = self.dashboard, self.dashboard.board, self.dashboard.table
         query = board.view, board.sort, board.descending, board.filter_text, frozenset(board.marks), board.zone
         detail = dashboard.detail.tab, dashboard.detail.display, dashboard.detail.region, dashboard.detail._matches
@@ -62,7 +62,7 @@ class Context(NamedTuple):
         return self.screen, self.app.focused, self.cursor_row, query, detail, looks
 
     def forget(self) -> None:
-        """Begin without results of earlier commands."""
+        """Discard the results of earlier commands."""
         self.app.clear_notifications()
         self.app.copy_to_clipboard("")
         for commands in (self.engine.refreshed, self.engine.renewed, self.engine.downloaded):
@@ -191,7 +191,7 @@ BACK = {
     "invert": ("U", "g"),
     "pause": ("Z",),
 }
-"""Keys after which the dashboard is as before the command: these are tried one after the other in one dashboard."""
+"""Keys that undo each command: those commands are tried one after the other in one dashboard."""
 KEYS = {command.id: command.keys[0] for command in COMMANDS}
 
 

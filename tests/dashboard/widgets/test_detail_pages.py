@@ -49,7 +49,7 @@ ENDED = JobState(
 
 
 CHANGES = [BORN + 700.25, BORN + 900.5, BORN + 1000, BORN + 9000, BORN + 20_000]
-"""Instants of RUNS and ENDED, before which nothing is left out."""
+"""Instants at which RUNS or ENDED changes, and the end; none of the three seconds before each is skipped."""
 
 
 def plain(text: list[Content]) -> str:
@@ -70,7 +70,7 @@ def test_the_detail_is_unchanged_until_its_next_tick(state: JobState, tab: Detai
             now = began + share * min(still, 40_000.0)
             assert plain(pages.page(tab, state, None, ROOM)) == text
         now, steps = began + max(1.0, min(still, 40_000.0)) + 0.01, steps + 1
-        if steps % 5 == 0:  # a countdown that changes each second does so for hours
+        if steps % 5 == 0:  # skips most seconds: a countdown changes in each, for hours
             now = max(now, min(now + 101.0, next(each for each in CHANGES if each > began) - 3.0))
     assert steps > 100
 

@@ -7,7 +7,7 @@ from random import Random
 from msgspec.structs import replace
 
 from tests.support import fixtures
-from tests.support.virtual_time import VirtualLoop, wall_time
+from tests.support.virtual_time import run_virtual, wall_time
 from tui.engine.accounts.limits import AccountLimits
 from tui.storage.journal.journal import Journal
 from tui.storage.journal.shared import LocalRateLimits
@@ -57,17 +57,9 @@ async def take_tokens(workspace, sharers, seconds=600.0, leads=(0.0, 0.005, 0.02
     return taken
 
 
-def run(main):
-    loop = VirtualLoop()
-    try:
-        return loop.run_until_complete(main)
-    finally:
-        loop.close()
-
-
 def test_leaders_of_one_key_get_equal_shares_whatever_their_clocks(tmp_path):
     workspace = fixtures.make_workspace(tmp_path, "http://127.0.0.1:9", rate=60)
-    shares = run(take_tokens(workspace, 3)).values()
+    shares = run_virtual(take_tokens(workspace, 3)).values()
     workspace.close()
     assert sum(shares) > 0.9 * 600
     assert max(shares) <= 1.5 * min(shares)

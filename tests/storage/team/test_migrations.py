@@ -153,7 +153,7 @@ async def test_a_newer_program_waits_for_the_migration(team):
     newer = TeamDatabase(team, layout=LayoutGuard(NEXT))
     for call in (newer.execute, newer.write):
         with pytest.raises(
-            JournalError, match=f"has layout {LAYOUT}, this babeltop needs {NEXT}: run `babeltop team m"
+            JournalError, match=f"has layout {LAYOUT}, this babeltop needs {NEXT}: run `babeltop team migrate`"
         ):
             await call("SELECT 1")
     await migrate(team, further(EXPANDING))
