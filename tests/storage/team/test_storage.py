@@ -14,7 +14,7 @@ from tests.support.journal_entries import ALL, NOW, A, B, entry
 from tests.support.postgres_server import member_of, postgres_server
 from tests.support.server_clock import ServerClock
 from tests.support.team_database import expire_leases, rows
-from tests.support.waiting import CHECK_INTERVAL, DEADLINE
+from tests.support.waiting import CHECK_INTERVAL, DEADLINE, until
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.models import Link, LinkKind, Phase, Ref, ReportedLink, RequestRecord
 from tui.domain.polling import rate_limit
@@ -275,6 +275,20 @@ async def test_what_changed_is_read_of_the_listed_jobs_alone(processes):
     assert await follower.journal.states([A]) == {}
     await worker.journal.record([entry(), entry(B)])
     assert set(await follower.journal.external_changes({A})) == {A}
+
+
+async def test_the_statement_after_a_cancelled_one_succeeds(team):
+    """A worker that is stopped during a statement still has its last results to write."""
+    database = TeamDatabase(team)
+    cancelled = asyncio.create_task(database.execute("SELECT pg_sleep(600)"))
+    is_running = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%'"
+    await until(lambda: rows(team, is_running))
+    cancelled.cancel()
+    await asyncio.wait([cancelled])
+    assert cancelled.cancelled()
+    assert await database.execute("SELECT 1") == [(1,)]
+    await database.close()
+
 
 
 async def test_the_clock_is_the_databases(processes, team):

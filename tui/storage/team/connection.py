@@ -230,7 +230,9 @@ class TeamDatabase:
     ) -> list[tuple[Any, ...]]:
         async with self._lock:
             try:
-                connection = self._connection or await self._connect()
+                connection = self._connection
+                if connection is None or connection.closed:  # by a statement that was cancelled
+                    connection = await self._connect()
                 if not self.layout.is_current:
                     await self._read_layout(connection)
                 self._check_layout(writes=writes)
