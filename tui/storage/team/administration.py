@@ -6,15 +6,15 @@ Its owner creates and migrates it: one process at a time, by an advisory lock th
 import asyncio
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, LiteralString, NamedTuple, cast
 
 import psycopg
 from psycopg import AsyncConnection, sql
 
 from tui.presentation import sanitize
-from tui.storage.journal.database import OutdatedProgramError
-from tui.storage.team.connection import NO_SCHEMA, UNVERSIONED, TeamDatabaseError, connect, fetch
+from tui.storage.team.connection import NO_SCHEMA, UNVERSIONED, TeamDatabaseError, check_layout, connect, fetch
 from tui.storage.team.layout import LAYOUT_COLUMN, Layout, LayoutGuard
 from tui.storage.team.lease import TTL
 from tui.storage.team.migrations import LAYOUT, MIGRATIONS, Migration, layout_after
@@ -30,6 +30,9 @@ ATTEMPTS = 30
 """Attempts of a migration to get its locks."""
 PAUSE = 1.0
 """Seconds between two attempts, in which workers go on."""
+UNCHANGED = "the team's database was left as it was"
+REFUSED = "the team's database refused a statement"
+"""Beginnings of error messages."""
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('babeltop schema'))"
 
 _WORKERS = """
@@ -92,34 +95,30 @@ async def initialize(conninfo: str, migrations: Sequence[Migration] = MIGRATIONS
     A database that has them is left as it is.
     """
     newest = layout_after(migrations)
-    async with await _connect(conninfo) as connection:
-        try:
-            async with connection.transaction():
-                await connection.execute(_LOCK)
-                found = await _layout(connection)
-                if found is not None:
-                    return _existing(found.number, newest)
-                await connection.execute(CREATE)
-                await connection.execute(
-                    "INSERT INTO babeltop.meta (layout, min_reader, min_writer, salt) VALUES (1, 1, 1, %s)",
-                    (os.urandom(32),),
+    async with _connection(conninfo, UNCHANGED) as connection, connection.transaction():
+        await connection.execute(_LOCK)
+        found = await _layout(connection)
+        if found is not None:
+            return _existing(found.number, newest)
+        await connection.execute(CREATE)
+        await connection.execute(
+            "INSERT INTO babeltop.meta (layout, min_reader, min_writer, salt) VALUES (1, 1, 1, %s)",
+            (os.urandom(32),),
+        )
+        await connection.execute("INSERT INTO babeltop.lease (name) VALUES (%s)", (LEASE_NAME,))
+        for role in ROLES:
+            await _create_role(connection, role)
+        await connection.execute("SELECT babeltop.maintain(extract(epoch FROM now())::float8)")
+        await connection.execute(GRANT)
+        for number, migration in enumerate(migrations, 2):
+            await _apply(connection, migration, number)
+        for setting in SETTINGS:
+            await connection.execute(
+                sql.SQL("ALTER DATABASE {} SET {}").format(
+                    sql.Identifier(connection.info.dbname),
+                    sql.SQL(cast(LiteralString, setting)),
                 )
-                await connection.execute("INSERT INTO babeltop.lease (name) VALUES (%s)", (LEASE_NAME,))
-                for role in ROLES:
-                    await _create_role(connection, role)
-                await connection.execute("SELECT babeltop.maintain(extract(epoch FROM now())::float8)")
-                await connection.execute(GRANT)
-                for number, migration in enumerate(migrations, 2):
-                    await _apply(connection, migration, number)
-                for setting in SETTINGS:
-                    await connection.execute(
-                        sql.SQL("ALTER DATABASE {} SET {}").format(
-                            sql.Identifier(connection.info.dbname),
-                            sql.SQL(cast(LiteralString, setting)),
-                        )
-                    )
-        except psycopg.Error as error:
-            raise TeamDatabaseError(f"the team's database was left as it was: {_text(error)}") from error
+            )
     return f"created schema babeltop (layout {newest}) and the roles {', '.join(ROLES)}"
 
 
@@ -148,7 +147,7 @@ async def migrate(
     Workers go on meanwhile: a step that does not get a lock in time lets them pass, and is tried again.
     """
     newest, first = layout_after(migrations), None
-    async with await _connect(conninfo) as connection:
+    async with _connection(conninfo, "not migrated") as connection:
         while True:
             try:
                 async with connection.transaction():
@@ -170,8 +169,6 @@ async def migrate(
                 if not attempts:
                     raise TeamDatabaseError(f"not migrated, since workers hold locks: {_text(error)}") from error
                 await asyncio.sleep(pause)
-            except psycopg.Error as error:
-                raise TeamDatabaseError(f"not migrated: {_text(error)}") from error
 
 
 def _migrated(found: Layout, first: int | None, newest: int) -> str:
@@ -213,21 +210,18 @@ async def declare_accounts(conninfo: str, addresses: Mapping[str, str]) -> tuple
 
     An account gets its first one from the worker that first polls it.
     """
-    async with await _connect(conninfo) as connection:
-        try:
-            found = await _layout(connection)
-            if found is None or found.number != LAYOUT:
-                return ()
-            rows = await connection.execute(
-                "UPDATE babeltop.lease SET base_url = declared.base_url "
-                "FROM unnest(%s::text[], %s::text[]) AS declared (account, base_url) "
-                "WHERE lease.account = declared.account AND lease.base_url <> declared.base_url "
-                "RETURNING lease.account",
-                (list(addresses), list(addresses.values())),
-            )
-            return tuple(sorted(account for (account,) in await rows.fetchall()))
-        except psycopg.Error as error:
-            raise TeamDatabaseError(f"the team's database was left as it was: {_text(error)}") from error
+    async with _connection(conninfo, UNCHANGED) as connection:
+        found = await _layout(connection)
+        if found is None or found.number != LAYOUT:
+            return ()
+        rows = await connection.execute(
+            "UPDATE babeltop.lease SET base_url = declared.base_url "
+            "FROM unnest(%s::text[], %s::text[]) AS declared (account, base_url) "
+            "WHERE lease.account = declared.account AND lease.base_url <> declared.base_url "
+            "RETURNING lease.account",
+            (list(addresses), list(addresses.values())),
+        )
+        return tuple(sorted(account for (account,) in await rows.fetchall()))
 
 
 async def _create_role(connection: AsyncConnection[tuple[Any, ...]], role: str) -> None:
@@ -239,32 +233,26 @@ async def _create_role(connection: AsyncConnection[tuple[Any, ...]], role: str) 
 
 async def read_status(conninfo: str) -> TeamStatus:
     """Return the state of the team's database. Raises TeamDatabaseError and OutdatedProgramError."""
-    async with await _connect(conninfo) as connection:
-        try:
-            layout = await _layout(connection)
-            if layout is None:
-                raise TeamDatabaseError(NO_SCHEMA)
-            guard = LayoutGuard()
-            guard.take(layout)
-            if not guard.is_readable:
-                raise OutdatedProgramError(guard.restriction)
-            if not guard.is_current:
-                raise TeamDatabaseError(guard.restriction)
-            before = time.time()
-            (database_time,) = await _row(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
-            lead = database_time - (before + time.time()) / 2
-            (role,) = await _row(connection, _ROLE)
-            (job_count,) = await _row(connection, "SELECT count(*) FROM babeltop.job")
-            workers = await fetch(connection, _WORKERS, (TTL,))
-            unpolled = await fetch(connection, _UNPOLLED)
-            deliveries = await fetch(connection, _DELIVERIES, (TTL,)) if role == "worker" else []
-            watchlists = await fetch(
-                connection,
-                "SELECT name, owner, jsonb_array_length(convert_from(jobs, 'UTF8')::jsonb) "
-                "FROM babeltop.watchlist ORDER BY name",
-            )
-        except (psycopg.Error, TimeoutError) as error:
-            raise TeamDatabaseError(f"the team's database refused a statement: {_text(error)}") from error
+    async with _connection(conninfo) as connection:
+        layout = await _layout(connection)
+        if layout is None:
+            raise TeamDatabaseError(NO_SCHEMA)
+        guard = LayoutGuard()
+        guard.take(layout)
+        check_layout(guard, writes=False)
+        before = time.time()
+        (database_time,) = await _row(connection, "SELECT extract(epoch FROM clock_timestamp())::float8")
+        lead = database_time - (before + time.time()) / 2
+        (role,) = await _row(connection, _ROLE)
+        (job_count,) = await _row(connection, "SELECT count(*) FROM babeltop.job")
+        workers = await fetch(connection, _WORKERS, (TTL,))
+        unpolled = await fetch(connection, _UNPOLLED)
+        deliveries = await fetch(connection, _DELIVERIES, (TTL,)) if role == "worker" else []
+        watchlists = await fetch(
+            connection,
+            "SELECT name, owner, jsonb_array_length(convert_from(jobs, 'UTF8')::jsonb) "
+            "FROM babeltop.watchlist ORDER BY name",
+        )
         return TeamStatus(
             connection.info.parameter_status("server_version") or "",
             connection.info.user,
@@ -287,29 +275,30 @@ async def read_status(conninfo: str) -> TeamStatus:
 
 async def own_watchlists(conninfo: str) -> frozenset[str]:
     """Return the names of the watchlists that this login has published. Raises TeamDatabaseError."""
-    async with await _connect(conninfo) as connection:
-        try:
-            rows = await fetch(connection, "SELECT name FROM babeltop.watchlist WHERE owner = current_user")
-            return frozenset([sanitize.clean(name) for (name,) in rows])
-        except (psycopg.Error, TimeoutError) as error:
-            raise TeamDatabaseError(f"the team's database refused a statement: {_text(error)}") from error
+    async with _connection(conninfo) as connection:
+        rows = await fetch(connection, "SELECT name FROM babeltop.watchlist WHERE owner = current_user")
+        return frozenset([sanitize.clean(name) for (name,) in rows])
 
 
 async def forget_watchlist(conninfo: str, name: str) -> bool:
     """Delete a published watchlist; return whether there was one that the role may delete."""
-    async with await _connect(conninfo) as connection:
-        try:
-            found = await fetch(connection, "DELETE FROM babeltop.watchlist WHERE name = %s RETURNING name", (name,))
-        except (psycopg.Error, TimeoutError) as error:
-            raise TeamDatabaseError(f"the team's database refused a statement: {_text(error)}") from error
+    async with _connection(conninfo) as connection:
+        found = await fetch(connection, "DELETE FROM babeltop.watchlist WHERE name = %s RETURNING name", (name,))
         return bool(found)
 
 
-async def _connect(conninfo: str) -> AsyncConnection[tuple[Any, ...]]:
+@asynccontextmanager
+async def _connection(conninfo: str, failure: str = REFUSED) -> AsyncGenerator[AsyncConnection[tuple[Any, ...]]]:
+    """Connect. Errors become TeamDatabaseErrors; `failure`: how those of the statements begin."""
     try:
-        return await connect(conninfo)
+        connection = await connect(conninfo)
     except psycopg.Error as error:
         raise TeamDatabaseError(f"the team's database cannot be reached: {_text(error)}") from error
+    async with connection:
+        try:
+            yield connection
+        except (psycopg.Error, TimeoutError) as error:
+            raise TeamDatabaseError(f"{failure}: {_text(error)}") from error
 
 
 async def _layout(connection: AsyncConnection[tuple[Any, ...]]) -> Layout | None:

@@ -129,6 +129,14 @@ def _resolved(text: str) -> dict[str, str]:
         attempt.finish()
 
 
+def check_layout(layout: LayoutGuard, *, writes: bool) -> None:
+    """Raise OutdatedProgramError or TeamDatabaseError if the program may not do this with the database."""
+    if not layout.is_readable:
+        raise OutdatedProgramError(layout.restriction)
+    if not layout.is_current or (writes and not layout.is_writable):
+        raise TeamDatabaseError(layout.restriction)
+
+
 async def connect(conninfo_text: str) -> AsyncConnection[tuple[Any, ...]]:
     """Open a connection. Raises psycopg.Error."""
     return await AsyncConnection.connect(
@@ -222,7 +230,7 @@ class TeamDatabase:
             *_, layout, database_time = rows[0]
             self.clock.sample(float(database_time), sent_at, time_since_boot())
             self.layout.take(layout)
-            self._check_layout(writes=False)
+            check_layout(self.layout, writes=False)
         return [row[:-2] for row in rows]
 
     async def _execute(
@@ -235,7 +243,7 @@ class TeamDatabase:
                     connection = await self._connect()
                 if not self.layout.is_current:
                     await self._read_layout(connection)
-                self._check_layout(writes=writes)
+                check_layout(self.layout, writes=writes)
                 rows = await fetch(connection, query, parameters, seconds=seconds)
             except (psycopg.Error, OSError, TimeoutError) as error:
                 raise self._failed(error) from error
@@ -250,12 +258,6 @@ class TeamDatabase:
         except psycopg.errors.UndefinedColumn:
             raise TeamDatabaseError(UNVERSIONED) from None
         self.layout.take(found)
-
-    def _check_layout(self, *, writes: bool) -> None:
-        if not self.layout.is_readable:
-            raise OutdatedProgramError(self.layout.restriction)
-        if not self.layout.is_current or (writes and not self.layout.is_writable):
-            raise TeamDatabaseError(self.layout.restriction)
 
     async def _connect(self) -> AsyncConnection[tuple[Any, ...]]:
         if time.monotonic() < self._retry_at:
