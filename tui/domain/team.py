@@ -2,8 +2,8 @@
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
@@ -54,12 +54,8 @@ def _merge(found: Mapping[str, Job], own: str) -> Job:
     )
 
 
-class AccountSet(Protocol):
-    """Set of accounts, perhaps of all there are."""
-
-    def __contains__(self, account: object, /) -> bool:
-        """Return whether the account is one of them."""
-        ...
+AccountSet = Container[str]
+"""Set of accounts, perhaps of all there are."""
 
 
 class AllExcept:

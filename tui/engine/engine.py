@@ -166,7 +166,6 @@ class Engine:
         """Queue of downloads."""
         self._download_lease = Lease(workspace.paths.state_dir, workspace.paths.watchlist_file)
         """In a team, its holder is the one process of this watchlist here that downloads by itself."""
-        self._has_download_lease = False
         self._job_store.on_scheduled = self._update_queues  # the back edges: a schedule or a state changes the queues
         self._job_store.on_updated = self.downloads.enqueue_automatic
         if self._team is not None:
@@ -338,31 +337,30 @@ class Engine:
         In a team no worker does it for others: each watchlist's files are downloaded where the watchlist is.
         """
         if self._team is not None:
-            return self._has_download_lease
+            return self._download_lease.is_held
         return account in self._role.polled and not self._is_partial
 
     def _update_download_lease(self) -> None:
         """Take over the automatic downloads of a team's watchlist if no other process here runs them."""
         if self._team is None or self._is_partial or self._workspace.readonly:
             return
-        before, problem = self._has_download_lease, ""
+        was_held, problem = self._download_lease.is_held, ""
         try:
-            self._has_download_lease = self._download_lease.acquire()
+            self._download_lease.acquire()
         except OSError as error:
-            self._has_download_lease = False
             problem = f"{error.filename}: {error.strerror}: nothing is downloaded automatically"
         self._job_store.set_problem("download lease", problem)
-        if self._has_download_lease and not before:
+        if self._download_lease.is_held and not was_held:
             self._enqueue_downloads()
 
     def _enqueue_downloads(self) -> None:
         for ref in self.states:
             self.downloads.enqueue_automatic(ref)
 
-    def _update_all_queues(self) -> None:
-        """Remove the polls that are not sent any more."""
+    def _remove_polls(self, is_left: Callable[[str], bool]) -> None:
+        """Remove the polls of the accounts that this engine does not poll any more."""
         for ref in self.states:
-            if not self._is_polling(ref.account):
+            if is_left(ref.account):
                 self._update_queues(ref, None)
 
     # Ticks.
@@ -421,9 +419,7 @@ class Engine:
             self._paused = paused | frozenset(name for name in gained if name in self._role.paused)
         self._job_store.take_over(lambda account: account in polled and account not in before)
         self._enqueue_downloads()
-        for ref in self.states:
-            if ref.account in before and ref.account not in polled:
-                self._update_queues(ref, None)
+        self._remove_polls(lambda account: account in before and account not in polled)
 
     def _candidacy(self) -> Candidacy:
         """Return what this engine can poll."""
@@ -470,9 +466,9 @@ class Engine:
     async def _merge_journal_changes(self) -> None:
         """Merge the states that other processes journalled, and show new notices of the journal."""
         async with self._merging:
-            await self._merge_unlocked()
+            await self._merge_changes()
 
-    async def _merge_unlocked(self) -> None:
+    async def _merge_changes(self) -> None:
         journal = self._storage.journal
         try:
             self._unmerged.update(await journal.external_changes(self.states.keys()))
@@ -603,7 +599,7 @@ class Engine:
             self._paused = EVERY_ACCOUNT if paused else NO_ACCOUNT
         if self._paused != before:
             self._publish_role()
-            self._update_all_queues()
+            self._remove_polls(lambda account: not self._is_polling(account))
             self._job_store.take_over(lambda account: account in before and account not in self._paused)
         return CommandResult(message="Polling paused: Z resumes; r refreshes one job" if paused else "Polling resumed")
 

@@ -51,10 +51,13 @@ class ConsoleRole(NamedTuple):
         if self.is_leader:
             return "polling"
         activity = "viewing" if self.is_viewer else "following"
-        if len(self.leaders) > 1:
-            activity = f"{activity} {len(self.leaders)} workers"
-        for host, pid in self.leaders if len(self.leaders) == 1 else ():
-            activity = f"{activity} {host or f'PID {pid}'}"
+        match tuple(self.leaders):
+            case ():
+                pass
+            case ((host, pid),):
+                activity = f"{activity} {host or f'PID {pid}'}"
+            case several:
+                activity = f"{activity} {len(several)} workers"
         return f"{activity}, paused" if self.paused else activity
 
     @property

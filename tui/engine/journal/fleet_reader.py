@@ -61,13 +61,9 @@ class FleetReader:
         if (generation, counted) != (self._generation, self._counted):
             self._generation, self._cursor, self._aggregates = generation, FleetCursor(), FleetAggregates()
             self._counted = counted
-        cursor = self._cursor
-        page = await self._journal.fleet_page(cursor, self._now(), counted)
-        if (generation, counted, cursor) != (
-            self._generation,
-            self._counted,
-            self._cursor,
-        ):  # another report read it
+        begun = generation, counted, self._cursor
+        page = await self._journal.fleet_page(self._cursor, self._now(), counted)
+        if begun != (self._generation, self._counted, self._cursor):  # another report has read the page
             return False
         if page.cursor is None:
             self._generation = None

@@ -240,9 +240,10 @@ class AlertMonitor:
         except JournalError as error:
             log.warning("%s", error)
             return False
-        for event in recorded if self._dispatch is not None else ():
-            if event.key in claimed and self._dispatch is not None:
-                self._dispatch(event)
+        if self._dispatch is not None:
+            for event in recorded:
+                if event.key in claimed:
+                    self._dispatch(event)
         return True
 
     async def _send_summary(self, summary: AlertEvent) -> None:

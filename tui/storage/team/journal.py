@@ -64,17 +64,16 @@ class TeamJournal:
         self._keep(JournalEntry(entry.state) for entry in entries if entry.state.downloads)
         epochs = self._lease.epochs
         own = [entry for entry in entries if entry.state.job.account in epochs]
-        changes, fenced = await self._write(own, epochs) if own else ([], [])
-        for entry in fenced:
-            self._lease.lose(entry.state.job.account)
-        refused = {id(entry) for entry in fenced}
-        unwritten = [each for each in entries if id(each) in refused or each.state.job.account not in epochs]
-        waiting = [entry for entry in unwritten if self._lease.may_return(entry.state.job.account)]
-        kept = {id(entry) for entry in waiting}
+        changes, fenced = await self._write(own, epochs) if own else ([], frozenset[str]())
+        for account in fenced:
+            self._lease.lose(account)
+        unwritten = [each for each in entries if each.state.job.account not in epochs.keys() - fenced]
+        returning = {account for entry in unwritten if self._lease.may_return(account := entry.state.job.account)}
         if self._lease.is_worker:
-            self._discarded.update(entry.state.job.ref for entry in unwritten if id(entry) not in kept)
-        if waiting:
-            accounts = ", ".join(sorted({entry.state.job.account for entry in waiting}))
+            self._discarded.update(each.state.job.ref for each in unwritten if each.state.job.account not in returning)
+        if returning:
+            waiting = [entry for entry in unwritten if entry.state.job.account in returning]
+            accounts = ", ".join(sorted(returning))
             raise EntriesWaitError(
                 f"Results wait to be written: this worker does not hold the lease of {accounts} now", waiting, changes
             )
@@ -82,8 +81,8 @@ class TeamJournal:
 
     async def _write(
         self, entries: Sequence[JournalEntry], epochs: Mapping[str, int]
-    ) -> tuple[list[PhaseChange], list[JournalEntry]]:
-        """Write entries; return the phase changes that are new, and the entries that a lease fences."""
+    ) -> tuple[list[PhaseChange], frozenset[str]]:
+        """Write entries; return the phase changes that are new, and the accounts whose leases fenced all of theirs."""
         rows = [_row(number, entry) for number, entry in enumerate(entries) if "\0" not in entry.state.job.id]
         used = {entry.state.job.account: epochs[entry.state.job.account] for entry in entries}
         outcomes = await self._database.write(
@@ -95,7 +94,8 @@ class TeamJournal:
             by_outcome[outcome].append(entries[int(number)])
         self._discarded.update(entry.state.job.ref for entry in by_outcome["discarded"])
         changes = [entry.change for entry in by_outcome["changed"]]
-        return [change for change in changes if change is not None], by_outcome["fenced"]
+        fenced = frozenset(entry.state.job.account for entry in by_outcome["fenced"])
+        return [change for change in changes if change is not None], fenced
 
     async def replaced_states(self) -> Mapping[Ref, JobState | None]:
         """Read the states that hold in place of those of discarded entries."""
