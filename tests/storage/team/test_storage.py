@@ -290,7 +290,6 @@ async def test_the_statement_after_a_cancelled_one_succeeds(team):
     await database.close()
 
 
-
 async def test_the_clock_is_the_databases(processes, team):
     clock = DatabaseClock(wall=lambda: 5.0)
     assert clock.now() == 5.0
