@@ -1,10 +1,17 @@
 """The board of a team: its owners, the switch to it and back, and what is not edited there."""
 
 import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
 
 from tests.dashboard.test_dashboard import dashboard, text_of, toasts
 from tests.support.fake_engine import FakeEngine
+from tests.support.waiting import until
 from tui.dashboard.app import Babeltop
+from tui.dashboard.widgets.bars import TopBar
+from tui.engine.api import Health, Update
+from tui.presentation.columns import EMPTY_CELL, row_cells
+from tui.presentation.table_layout import visible_columns
 
 SIZES = [(80, 24), (120, 40), (200, 60)]
 
@@ -49,3 +56,81 @@ async def test_the_edit_dialog_does_not_open_for_another_operators_job(app: Babe
         await pilot.pause()
         assert app.screen is dashboard(pilot)
         assert toasts(pilot)[-1] == f"{foreign} is on the watchlist of bob, not on yours: edited only there"
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("is_frozen", [False, True])
+async def test_the_rows_have_the_columns_of_the_header_at_once(
+    app: Babeltop, engine: FakeEngine, size: tuple[int, int], is_frozen: bool
+):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        before = text_of(pilot).splitlines()
+        if is_frozen:
+            await pilot.press("z")
+        engine.push(Update(states={}, role="following poller", shows_team=True))
+        await pilot.pause()
+        if is_frozen:
+            await pilot.press("z")
+            await pilot.pause()
+        table = dashboard(pilot).table
+        lines = text_of(pilot).splitlines()
+        [header] = [number for number, line in enumerate(lines) if "STATUS" in line and "OWNER" in line]
+        assert "owner" in [column.id for column in table.columns]
+        at = lines[header].index("OWNER")
+        assert lines[header + 1][at] == EMPTY_CELL, "these jobs have no owner"
+        engine.push(Update(states={}, role="following poller"))
+        await until(lambda: "OWNER" not in text_of(pilot))
+        for line in (header, header + 1):
+            assert text_of(pilot).splitlines()[line][:80] == before[line][:80]
+
+
+def role_tones(pilot: Pilot[None]) -> list[tuple[str, str]]:
+    """Return the texts at the right of the top line with their tones, without blanks and the time."""
+    return [each for each in dashboard(pilot).query_one(TopBar).texts()[1] if each[0].strip()][:-1]
+
+
+async def test_following_is_no_warning_and_a_pause_or_an_outage_is(app: Babeltop, engine: FakeEngine):
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        for role, tone in (
+            ("following 2 workers", "quiet"),
+            ("viewing poller", "quiet"),
+            ("following 2 workers, paused", "warning"),
+            ("following, database away", "warning"),
+        ):
+            engine.push(Update(states={}, role=role))
+            await until(lambda text=role: role_tones(pilot)[0][0] == text)
+            assert role_tones(pilot) == [(role, tone)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_of_an_account_of_which_nothing_is_known_nothing_is_promised(
+    app: Babeltop, engine: FakeEngine, size: tuple[int, int]
+):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        board = dashboard(pilot).board
+        unknown = {name: replace(state, health=Health.UNKNOWN) for name, state in board.accounts.items()}
+        engine.push(Update(states={}, accounts=unknown, role="following, database away"))
+        await pilot.pause()
+        top = text_of(pilot).splitlines()[0]
+        assert "●" not in top
+        assert "? heygen" in top
+        assert "database away" in top
+        options, shown = board.render_options, visible_columns(200)
+        at = [column.id for column in shown].index("next")
+        assert {row_cells(state, shown, options)[at].text for state in board.states.values()} == {EMPTY_CELL}
+        scheduled = next(ref for ref, state in board.states.items() if state.next_poll_at is not None)
+        dashboard(pilot).table.move_to_job(scheduled)
+        await pilot.press("enter")
+        await pilot.pause()
+        assert "next poll not known" in text_of(pilot)
+        await pilot.press("escape", "w")
+        await pilot.pause()
+        assert "the team's database is away" in " ".join(text_of(pilot).split())
+        assert "due now" not in text_of(pilot)
+        await pilot.press("escape", "A")
+        await pilot.pause()
+        assert "unknown" in text_of(pilot)
+        assert "●" not in text_of(pilot)

@@ -78,10 +78,22 @@ class RecordingListener:
         self.orders: list[tuple[Ref, ...]] = []
         """Orders of the watchlist, oldest first."""
         self.accounts: dict[str, AccountState] = {}
-        self.last_role = ""
-        self.last_problems: tuple[str, ...] = ()
+        self.roles: list[str] = []
+        """Roles, oldest first."""
+        self.problems: list[tuple[str, ...]] = []
+        """Problems after each change of them, oldest first."""
         self.notices: list[Notice] = []
         self.downloads: list[DownloadProgress] = []
+
+    @property
+    def last_role(self) -> str:
+        """The present role; "" before the first one."""
+        return self.roles[-1] if self.roles else ""
+
+    @property
+    def last_problems(self) -> tuple[str, ...]:
+        """The present problems."""
+        return self.problems[-1] if self.problems else ()
 
     def publish(self, event: EngineEvent) -> None:
         match event:
@@ -92,9 +104,9 @@ class RecordingListener:
             case AccountState():
                 self.accounts[event.name] = event
             case ProblemsChanged(problems):
-                self.last_problems = problems
+                self.problems.append(problems)
             case RoleChanged(role):
-                self.last_role = role
+                self.roles.append(role)
             case DownloadProgress():
                 self.downloads.append(event)
             case Notice():

@@ -81,7 +81,7 @@ class EngineSubscriber:
         self._account_messages[state.name] = state.message
         (self._refused_accounts.add if state.health in _REFUSED_HEALTH else self._refused_accounts.discard)(state.name)
         if state.name in self._accounts and self._reported_health.get(state.name, Health.OK) is not state.health:
-            if state.health is not Health.UNTRIED:
+            if state.health not in {Health.UNTRIED, Health.UNKNOWN}:
                 self._reported_health[state.name] = state.health
             if state.message:
                 print_message(f"{state.name}: {state.message}")

@@ -11,7 +11,7 @@ from tui.dashboard.row_index import Row, RowIndex
 from tui.domain.evaluation import EvaluationContext
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
-from tui.engine.api import AccountState, DownloadProgress, DownloadStage, Health, Update
+from tui.engine.api import AWAY, AccountState, DownloadProgress, DownloadStage, Health, Update
 from tui.presentation import queries
 from tui.presentation.columns import ASCII, UNICODE, RenderOptions
 from tui.presentation.queries import View
@@ -26,6 +26,8 @@ PAUSED = "paused"
 """Role of an engine whose polling the operator paused."""
 VIEWING = "viewing"
 """Beginning of the role of a viewer of a team."""
+UNPOLLED = frozenset({Health.REFUSED, Health.NO_KEY, Health.UNKNOWN})
+"""Healths of accounts without a poll that is known to come."""
 
 
 class BoardModel:
@@ -128,9 +130,7 @@ class BoardModel:
             name: account.waits_until for name, account in self.accounts.items() if account.waits_until is not None
         }
         stopped = frozenset(
-            name
-            for name, account in self.accounts.items()
-            if self.is_paused or account.health in {Health.REFUSED, Health.NO_KEY}
+            name for name, account in self.accounts.items() if self.is_paused or account.health in UNPOLLED
         )
         spaced = frozenset(name for name, account in self.accounts.items() if account.is_spaced)
         return RenderOptions(
@@ -148,6 +148,11 @@ class BoardModel:
     def is_paused(self) -> bool:
         """Whether scheduled polling is paused, here or at the leader."""
         return self.role.endswith(PAUSED)
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the team's database cannot be reached, so that nothing newer is known."""
+        return self.role.endswith(AWAY)
 
     @property
     def is_viewer(self) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, tzinfo
 from time import monotonic
@@ -213,11 +213,22 @@ class Dashboard(Screen[None]):
         if self.held_updates is not None:
             self.held_updates.append(update)
             return
+        self._apply([update])
+        self.tick()
+
+    def release_updates(self) -> None:
+        """Unfreeze the view, and apply the updates that were held back."""
+        held, self.held_updates = self.held_updates or [], None
+        self._apply(held)
+        self.update_rows()
+
+    def _apply(self, updates: Iterable[Update]) -> None:
         columns = self.board.columns
-        self.board.apply_update(update)
+        for update in updates:
+            self.board.apply_update(update)
         if self.board.columns != columns:
             self.query_one(TableHeader).refresh()
-        self.tick()
+            self.table.on_columns_change()
 
     def show_all_jobs(self, update: Update) -> None:
         """Apply the update with all jobs, after a first frame with those at the top."""

@@ -25,6 +25,10 @@ DISCOVERED = "discovered"
 """Tag of the jobs that were found on a service's list."""
 
 
+AWAY = "database away"
+"""End of the role of a team's console while the team's database cannot be reached."""
+
+
 class Health(StrEnum):
     """Health of an account, for its badge."""
 
@@ -36,6 +40,8 @@ class Health(StrEnum):
     REFUSED = "refused"
     """401: no requests until the key changes or the operator requests a poll."""
     NO_KEY = "no key"
+    UNKNOWN = "unknown"
+    """Another process polls it, or none does, and what that one last stated no longer holds."""
 
 
 IMPAIRED = frozenset({Health.OFFLINE, Health.REFUSED})
@@ -257,7 +263,7 @@ class RoleChanged(Struct, frozen=True):
 
     role: str
     """"polling", "paused", "following PID n", or "following PID n, paused"; of a viewer, "viewing HOST". In a team with
-    several leaders: "following 2 workers"."""
+    several leaders: "following 2 workers"; while its database is away, "following, database away"."""
     shows_team: bool = False
     """The board has the jobs of all watchlists of the team."""
 

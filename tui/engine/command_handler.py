@@ -135,7 +135,7 @@ class CommandHandler:
             kind = state.job.kind if state is not None else ""
             durations = await self._journal.durations(ref.account, kind, MAX_HISTORY)
         except JournalError as error:
-            self._job_store.set_problem("news", str(error))
+            self._job_store.set_problem("news", error)
             return JobHistory(ref=ref)
         return JobHistory(
             ref=ref,
@@ -152,7 +152,7 @@ class CommandHandler:
         try:
             return await self._journal.recent_phase_changes(limit)
         except JournalError as error:
-            self._job_store.set_problem("news", str(error))
+            self._job_store.set_problem("news", error)
             return ()
 
     async def fleet(self, zone: tzinfo) -> FleetReport:
@@ -160,7 +160,7 @@ class CommandHandler:
         try:
             return await self._fleet_reader.report(zone)
         except JournalError as error:
-            self._job_store.set_problem("news", str(error))
+            self._job_store.set_problem("news", error)
             return FleetReport()
 
     def _save_ui_state(self, values: Mapping[str, object]) -> CommandResult:

@@ -7,6 +7,8 @@ from datetime import tzinfo
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from tui.domain.fleet import FleetReport
 from tui.domain.job_state import JobState, PhaseChange
 from tui.domain.models import ENDED, Ref
@@ -262,7 +264,7 @@ class Engine:
         except JournalError as error:
             if not tolerate_errors:
                 raise
-            self._job_store.set_problem("team", str(error))
+            self._job_store.set_problem("team", error)
             is_reached = False
         self._sync_clock()
         return is_reached
@@ -399,13 +401,13 @@ class Engine:
         before, role = self._role, await self._leader_election.update(self._candidacy())
         self._sync_clock()  # the leases may have shown that the database's clock was set
         self._role = role = role._replace(is_viewer=self._is_viewer)
-        self._job_store.set_problem("lease", role.problem or self._describe_silence(role))
+        self._job_store.set_problem("lease", role.problem or ("" if role.is_cut_off else self._describe_silence(role)))
         if role.polled != before.polled:
             await self._on_polled_changed(before.polled)
         if role.text != before.text:
             self._publish_role()
-        if role.silent:
-            self._job_store.mark_stale(role.silent)
+        self._job_store.mark_stale(role.silent)
+        self._publish_unknown_accounts(role.silent)
         for account in role.accounts:
             self._publish_account_state(account)
 
@@ -476,7 +478,7 @@ class Engine:
             recorded = await journal.phase_changes(changed) if changed else {}
             replaced_states = await journal.replaced_states()
         except JournalError as error:
-            self._job_store.set_problem("news", str(error))
+            self._job_store.set_problem("news", error)
             return
         self._job_store.set_problem("news", "")
         for ref, state in self._unmerged.items():
@@ -543,6 +545,16 @@ class Engine:
         is_first = name not in self._published_accounts and not self._follows_always
         if name in self._role.polled or is_first:
             self._publish_account_state(runtime.health.snapshot())
+
+    def _publish_unknown_accounts(self, silent: AccountSet) -> None:
+        """Show that nothing is known of the accounts whose leader does not respond, or that have none."""
+        for name, runtime in self._accounts.items():
+            known = self._published_accounts.get(name, runtime.health.state)
+            has_own_reason = not self._follows_always and known.health is Health.NO_KEY
+            if name in silent and not has_own_reason:
+                self._publish_account_state(
+                    replace(known, health=Health.UNKNOWN, message="", waits_until=None, is_spaced=False)
+                )
 
     def _publish_account_state(self, state: AccountState) -> None:
         before = self._published_accounts.get(state.name)

@@ -160,14 +160,11 @@ def _step_sort(dashboard: "Dashboard", step: int) -> None:
 
 def toggle_freeze(dashboard: "Dashboard") -> None:
     """Freeze the view, or unfreeze it and apply the updates that were held back."""
-    held_updates, dashboard.held_updates = dashboard.held_updates, None
-    if held_updates is None:
+    if dashboard.held_updates is None:
         dashboard.held_updates = []
         dashboard.tick()
-        return
-    for update in held_updates:
-        dashboard.board.apply_update(update)
-    dashboard.update_rows()
+    else:
+        dashboard.release_updates()
 
 
 # Views.

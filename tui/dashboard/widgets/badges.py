@@ -26,6 +26,7 @@ _BADGES = {
     Health.OFFLINE: ("◌", "!", "failed", "offline"),
     Health.REFUSED: ("⊘", "x", "failed", "key refused"),
     Health.NO_KEY: ("○", ".", "quiet", "no key"),
+    Health.UNKNOWN: ("?", "?", "quiet", "unknown"),
 }
 HEALTH_TEXTS = {
     Health.OK: "OK",
@@ -33,6 +34,7 @@ HEALTH_TEXTS = {
     Health.LIMITED: "rate-limited, with the seconds to wait",
     Health.OFFLINE: "offline",
     Health.REFUSED: "key refused",
+    Health.UNKNOWN: "not known: no process that polls it responds",
 }
 """The legend's text per glyph."""
 

@@ -125,7 +125,8 @@ class TopBar(Bar):
         zone = self._zone()
         name = "UTC" if zone.tzname(None) == "UTC" else ""
         clock = f"{formatting.clock(self._board.now(), zone)} {name}".rstrip()
-        following = (self._board.role, "warning") if self._board.role else (self._role, "quiet")
+        is_held_up = self._board.is_paused or self._board.is_cut_off
+        following = (self._board.role or self._role, "warning" if is_held_up else "quiet")
         team = [("team · ", "key")] if self._board.shows_team else []
         right = [*team, following, ("   ", "plain"), (f"{clock} ", "plain")]
         room = self.size.width - _width(right)

@@ -10,7 +10,7 @@ import msgspec
 from textual.content import Content
 from textual.geometry import Size
 
-from tui.dashboard.board_model import BoardModel
+from tui.dashboard.board_model import UNPOLLED, BoardModel
 from tui.dashboard.widgets.explanations import budget_text
 from tui.domain import artifacts, evaluation, job_state
 from tui.domain.job_state import JobState
@@ -198,7 +198,9 @@ class DetailPages:
             return "polling paused"
         if state.job.archived:
             return "no more: archived; x: unarchive"
-        if account is not None and account.health in {Health.REFUSED, Health.NO_KEY} and state.phase in ACTIVE:
+        if account is not None and account.health is Health.UNKNOWN and state.next_poll_at is not None:
+            return "next poll not known"
+        if account is not None and account.health in UNPOLLED and state.phase in ACTIVE:
             return "no more until the account has a key"
         return "no more: ended; r: refresh" if state.phase in ENDED else "none scheduled; r: refresh"
 

@@ -42,7 +42,9 @@ def obstacles(board: BoardModel, account: AccountState, *, silent_for: float = 0
     if board.is_paused:
         here = board.role == PAUSED
         yield Obstacle("polling is paused", "Z: resume" if here else "Z at the leader's console: resume")
-    if board.role.startswith(("following", VIEWING)):
+    if board.is_cut_off:
+        yield Obstacle("the team's database is away: what other computers do is not known", "")
+    elif board.role.startswith(("following", VIEWING)):
         yield Obstacle(f"another console polls ({board.role})", "")
     wait = wait_text(account, board.now())
     goes_on = f"; goes on in {wait}" if wait else ""
@@ -51,6 +53,8 @@ def obstacles(board: BoardModel, account: AccountState, *, silent_for: float = 0
             yield Obstacle(f"no API key: {account.message}", "r: retry, once it is there; a variable takes a restart")
         case Health.REFUSED:
             yield Obstacle(f"stopped: {account.message}", "r: retry, reloading the key")
+        case Health.UNKNOWN if not board.is_cut_off:
+            yield Obstacle("no process that polls it responds", "the message above the table has the remedy")
         case Health.LIMITED if wait:
             yield Obstacle(f"{account.message}{goes_on}", "set a lower rate_per_minute if other programs use the key")
         case Health.OFFLINE if wait or account.consecutive_failures > 1:  # a single lost connection is no outage
@@ -73,6 +77,8 @@ def jobs_text(board: BoardModel, account: str) -> str:
     phases = [f"{counts[phase]} {phase}" for phase in Phase if phase in ACTIVE and counts[phase]]
     if ended := sum(state.phase not in ACTIVE for state in states):
         phases.append(f"{ended} ended")
+    if board.accounts[account].health is Health.UNKNOWN:
+        return ", ".join(phases)
     due = sum(state.next_poll_at is not None and state.next_poll_at <= now for state in states)
     return f"{', '.join(phases)}; {due} due now"
 

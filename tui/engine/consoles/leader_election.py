@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from tui.domain.team import EVERY_ACCOUNT, NO_ACCOUNT, AccountSet, AllExcept
-from tui.engine.api import AccountState
+from tui.engine.api import AWAY, AccountState
 from tui.engine.consoles.leader_accounts import decode_accounts, encode_accounts
 from tui.engine.context import EngineContext
-from tui.storage.journal.database import JournalError
+from tui.storage.journal.database import JournalError, UnreachableError
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.protocols import Candidacy, Lease
 
@@ -35,8 +35,10 @@ class ConsoleRole(NamedTuple):
     """Accounts whose leader is paused, as its last heartbeat states."""
     accounts: tuple[AccountState, ...] = ()
     """Account states of new heartbeats."""
-    lease_error: str = ""
+    lease_error: str | JournalError = ""
     """Why the leases can't be read, or that no process holds one, for the operator."""
+    is_cut_off: bool = False
+    """In a team: the leases can't be read, so that nothing is known of other processes."""
     is_viewer: bool = False
     """The console reads no links, and changes nothing."""
 
@@ -51,6 +53,8 @@ class ConsoleRole(NamedTuple):
         if self.is_leader:
             return "polling"
         activity = "viewing" if self.is_viewer else "following"
+        if isinstance(self.lease_error, UnreachableError):
+            return f"{activity}, {AWAY}"
         match tuple(self.leaders):
             case ():
                 pass
@@ -61,7 +65,7 @@ class ConsoleRole(NamedTuple):
         return f"{activity}, paused" if self.paused else activity
 
     @property
-    def problem(self) -> str:
+    def problem(self) -> str | JournalError:
         """Problem for the operator; "" without one."""
         if self.silent is EVERY_ACCOUNT and not self.lease_error:
             [(_, pid)] = self.leaders
@@ -109,7 +113,9 @@ class LeaderElection:
             return ConsoleRole(EVERY_ACCOUNT, lease_error=reason)
         except JournalError as error:
             if self._in_team:
-                return ConsoleRole(polled, silent=self._silent(), lease_error="" if polled else str(error))
+                self._heartbeats = {}  # those that are read next are news, although they are the same
+                own = [each for each in candidacy.accounts | candidacy.refused if each in polled]
+                return ConsoleRole(polled, silent=AllExcept(own), lease_error="" if polled else error, is_cut_off=True)
             heartbeats = tuple(self._heartbeats.values())  # the error is shown when external changes are read
         return self._role(polled, heartbeats)
 

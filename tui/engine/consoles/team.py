@@ -6,7 +6,7 @@ commands to the workers, each to the one that polls the account.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
@@ -108,10 +108,14 @@ class TeamMember:
 
     def jobs(self, own: Sequence[Job]) -> tuple[Job, ...]:
         """Return the jobs of the board, given those of this console's watchlist, which are published soon."""
-        self._own, name = tuple(own), self._exchange.watchlist
+        self._own = tuple(own)
+        return self._board(whole_team=self.shows_team)
+
+    def _board(self, *, whole_team: bool) -> tuple[Job, ...]:
+        name = self._exchange.watchlist
         if not self.is_follower:
             return merge_lists({**self._lists, name: self._own}, name)
-        return team_board({**(self._lists if self.shows_team else {}), name: self._own}, name)
+        return team_board({**(self._lists if whole_team else {}), name: self._own}, name)
 
     @property
     def shows_team(self) -> bool:
@@ -119,12 +123,13 @@ class TeamMember:
         return self._chosen if self._chosen is not None else self.is_viewer and not self._own
 
     async def show(self, *, whole_team: bool) -> CommandResult:
-        """Show the jobs of all watchlists, or of the console's own."""
-        self._chosen, self._lists_on_board = whole_team, None
+        """Show the jobs of all watchlists, or of the console's own; without the database nothing moves."""
         try:
-            await self._exchange_watchlists()
+            await self._take_lists()
+            await self._put_on_board(self._board(whole_team=whole_team))
         except JournalError as error:
-            return CommandResult(ok=False, message=str(error))
+            return CommandResult(ok=False, message=f"Board not switched. {error}")
+        self._chosen, self._lists_on_board = whole_team, None  # an edit meanwhile may have the former one
         if not whole_team:
             return CommandResult(message=f"Watchlist {self._exchange.watchlist}")
         lists, jobs = count_of(len(self._lists), "watchlist"), count_of(len(self._job_store.states), "job")
@@ -143,7 +148,7 @@ class TeamMember:
         try:
             await self._exchange_watchlists()
         except JournalError as error:
-            self._job_store.set_problem("team", str(error))
+            self._job_store.set_problem("team", error)
             return
         self._job_store.set_problem("team", self._exchange.restriction)
         if polled:
@@ -154,14 +159,22 @@ class TeamMember:
         if may_publish and self._published != self._own:
             await self._exchange.publish(own := self._own)
             self._published = own
-        is_needed = self.shows_team if self.is_follower else self._subset is None
-        lists = await self._exchange.lists() if is_needed else None
+        if self.shows_team if self.is_follower else self._subset is None:
+            await self._take_lists()
+        if (lists := self._lists) is not self._lists_on_board:
+            await self._put_on_board(self._board(whole_team=self.shows_team))
+            self._lists_on_board = lists
+
+    async def _take_lists(self) -> None:
+        lists = await self._exchange.lists()
         if lists is not None:
             self._lists = lists
-        if (lists := self._lists) is not self._lists_on_board:
-            jobs = (job for job in self.jobs(self._own) if self._subset is None or job.ref in self._subset)
-            await self._job_store.sync_watchlist(jobs, {})
-            self._lists_on_board = lists
+
+    async def _put_on_board(self, jobs: Iterable[Job]) -> None:
+        await self._job_store.sync_watchlist((job for job in jobs if self._is_handled(job)), {})
+
+    def _is_handled(self, job: Job) -> bool:
+        return self._subset is None or job.ref in self._subset
 
     async def renew(self, ref: Ref) -> Fault | None:
         """Let the worker renew the links of a job; return why it has not."""

@@ -140,7 +140,10 @@ class WatchlistWatcher:
     def _show_error(self, error: WatchlistError | JournalError) -> None:
         if isinstance(error, JournalError) or isinstance(error.__cause__, OSError):
             self._stamp = NEVER_READ  # permissions may change without a new stamp
-        self._job_store.set_problem("watchlist" if isinstance(error, WatchlistError) else "news", str(error))
+        if isinstance(error, JournalError):
+            self._job_store.set_problem("news", error)
+        else:
+            self._job_store.set_problem("watchlist", str(error))
 
     def _may_be_half_written(self, stamp: FileStamp | None) -> bool:
         """Return whether the file is so new that an editor may still write it. It is read at the next check."""

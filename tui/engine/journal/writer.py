@@ -29,7 +29,7 @@ class JournalWriter:
         self,
         journal: JobJournal,
         on_phase_change: Callable[[JobState, PhaseChange], None],
-        set_problem: Callable[[str], None],
+        set_problem: Callable[[str | JournalError], None],
     ) -> None:
         """`on_phase_change` is called for each recorded change; `set_problem` with the error of a write, or ""."""
         self._journal = journal
@@ -106,7 +106,7 @@ class JournalWriter:
             self._set_problem(str(error))
             changes, waiting = error.changes, error.waiting
         except JournalError as error:
-            self._set_problem(str(error))
+            self._set_problem(error)
             del self._pending[:-MAX_BACKLOG]
             self._flush_in(RETRY_INTERVAL)
             return

@@ -47,6 +47,7 @@ BATCH_SIZE = 1000
 MAX_PENDING = 10_000
 """Alert events kept while the journal cannot be written; the oldest are dropped first."""
 REFUSED_HEALTH = frozenset({Health.REFUSED, Health.NO_KEY})
+UNCERTAIN_HEALTH = frozenset({Health.UNTRIED, Health.UNKNOWN})
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +164,7 @@ class AlertMonitor:
             self._enqueue(AlertEvent("refused", key, text, self._now(), account=state, repeat_after=DAY))
         elif (
             state.health is Health.OK
-            and (before is None or was_refused or before.health is Health.UNTRIED)
+            and (before is None or was_refused or before.health in UNCERTAIN_HEALTH)
             and (self._has_hooks or self._workspace.settings.alerts.quiet is not None)
         ):
             self._resolved.add(key)

@@ -24,7 +24,7 @@ from tui.domain.job_state import (
     PollSkipped,
 )
 from tui.domain.models import ACTIVE, ENDED, DownloadedFile, FaultKind, Job, Phase, PollReason, Ref, RequestRecord
-from tui.domain.team import EVERY_ACCOUNT, AccountSet
+from tui.domain.team import AccountSet
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.accounts.retirement import GONE
 from tui.engine.api import Notice, NoticeKind, ProblemsChanged, Publish, WatchlistOrder
@@ -34,12 +34,15 @@ from tui.engine.journal.writer import JournalWriter
 from tui.engine.polling.scheduler import Scheduler
 from tui.presentation import queries
 from tui.storage.deliveries import HookDelivery
+from tui.storage.journal.database import JournalError, UnreachableError
 from tui.storage.journal.journal import JournalEntry
 from tui.storage.protocols import JobJournal
 from tui.storage.workspace import Workspace
 
 POLL_IMMEDIATELY = 0.0
 """Instant of a poll that precedes every due poll."""
+UNREACHABLE = "unreachable"
+"""Source of the one problem of all that cannot reach what processes share."""
 
 
 class JobStore:
@@ -72,7 +75,9 @@ class JobStore:
         self._now = context.now
         self._on_phase_change = on_phase_change
         self._deliveries = deliveries
-        self.journal_writer = JournalWriter(journal, on_phase_change, lambda text: self.set_problem("journal", text))
+        self.journal_writer = JournalWriter(
+            journal, on_phase_change, lambda problem: self.set_problem("journal", problem)
+        )
         """Writer of the journal entries."""
         self.scheduler = Scheduler(context, workspace, journal, accounts)
         """Scheduler of the polls."""
@@ -83,6 +88,10 @@ class JobStore:
         self._user_requested: set[Ref] = set()
         """Jobs whose next poll was requested by the operator."""
         self._problems: dict[str, str] = {}
+        self._cut_off: dict[str, str] = {}
+        """Problems of the sources that cannot reach what processes share, of which the first is shown."""
+        self._fresh_until: dict[Ref, tuple[float, float | None]] = {}
+        """Of each job that `mark_stale` marked: the instant of the mark, and the one that it replaced."""
         self._sync_lock = asyncio.Lock()
         """Held while a watchlist is applied, so that of two the later one stays."""
 
@@ -150,8 +159,23 @@ class JobStore:
         return job_state.reduce(job_state.reduce(state, ClockShifted(-lead))[0], HistoryBounded(now))[0]
 
     def mark_stale(self, accounts: AccountSet) -> None:
-        """Mark the reports of active jobs of these accounts stale: no console polls them."""
-        self._update_all(MarkedStale(self._now() - 1), accounts)
+        """Mark the reports of active jobs of these accounts stale: no console polls them.
+
+        Those of other accounts are again as fresh as before, if nothing newer came meanwhile.
+        """
+        mark = self._now() - 1
+        for state in list(self.states.values()) if accounts else ():
+            if state.job.account in accounts:
+                marked, _ = job_state.reduce(state, MarkedStale(mark))
+                if marked != state:
+                    self._fresh_until[state.job.ref] = mark, state.stale_after
+                    self._update(marked)
+        for ref in [ref for ref in self._fresh_until if ref.account not in accounts]:
+            marked_at, stale_after = self._fresh_until.pop(ref)
+            state = self.states.get(ref)
+            if state is not None and state.stale_after == marked_at:
+                fresh = PollScheduled(state.next_poll_at, state.next_poll_reason, stale_after, state.duration_fit)
+                self._update(job_state.reduce(state, fresh)[0])
 
     def active_accounts(self) -> frozenset[str]:
         """Return the accounts with jobs to be polled."""
@@ -159,8 +183,8 @@ class JobStore:
             state.job.account for state in self.states.values() if state.phase in ACTIVE and not state.job.archived
         )
 
-    def _update_all(self, event: Event, accounts: AccountSet = EVERY_ACCOUNT) -> None:
-        for state in [state for state in self.states.values() if state.job.account in accounts]:
+    def _update_all(self, event: Event) -> None:
+        for state in list(self.states.values()):
             after, _ = job_state.reduce(state, event)
             if after != state:
                 self._update(after)
@@ -333,14 +357,23 @@ class JobStore:
         self._publish(state)
         self.on_updated(state.job.ref)
 
-    def set_problem(self, source: str, text: str) -> None:
-        """Set the current problem of a source; "" removes it."""
-        if self._problems.get(source, "") == text:
-            return
-        self._problems.pop(source, None)
-        if text:
-            self._problems[source] = text
-        self._publish(ProblemsChanged(tuple(self._problems.values())))
+    def set_problem(self, source: str, problem: str | JournalError) -> None:
+        """Set the current problem of a source; "" removes it. Those that cannot reach what is shared have one."""
+        before = tuple(dict.fromkeys(self._problems.values()))
+        if is_cut_off := isinstance(problem, UnreachableError):
+            self._cut_off[source] = str(problem)
+        else:
+            self._cut_off.pop(source, None)
+        self._replace_problem(source, "" if is_cut_off else str(problem))
+        self._replace_problem(UNREACHABLE, next(iter(self._cut_off.values()), ""))
+        if (problems := tuple(dict.fromkeys(self._problems.values()))) != before:
+            self._publish(ProblemsChanged(problems))
+
+    def _replace_problem(self, source: str, text: str) -> None:
+        if self._problems.get(source, "") != text:
+            self._problems.pop(source, None)
+            if text:
+                self._problems[source] = text
 
     def _notify_end(self, state: JobState, change: PhaseChange) -> None:
         if state.job.is_silent or change.after not in ENDED:

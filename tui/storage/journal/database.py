@@ -28,6 +28,10 @@ class JournalError(StorageError):
     """The journal cannot be used; the message names the file and the remedy."""
 
 
+class UnreachableError(JournalError):
+    """What processes share cannot be reached for now: one problem, whatever needs it."""
+
+
 class UnwritableJournalError(JournalError):
     """The file cannot be created or written until the operator acts; a journal in memory can serve instead."""
 

@@ -14,7 +14,7 @@ from typing import Any, LiteralString, cast
 import psycopg
 from psycopg import AsyncConnection, conninfo, pq
 
-from tui.storage.journal.database import JournalError, OutdatedProgramError
+from tui.storage.journal.database import JournalError, OutdatedProgramError, UnreachableError
 from tui.storage.team.layout import LAYOUT_COLUMN, LayoutGuard
 
 STATEMENT_TIMEOUT = 10.0
@@ -54,6 +54,10 @@ UNVERSIONED = (
 
 class TeamDatabaseError(JournalError):
     """The team's database cannot be used."""
+
+
+class TeamUnreachableError(TeamDatabaseError, UnreachableError):
+    """The team's database is away."""
 
 
 class DatabaseClock:
@@ -286,7 +290,7 @@ class TeamDatabase:
         if self._away_since is None:
             self._away_since = self.clock.now()
         since = time.strftime("%H:%M:%S", time.localtime(self._away_since))
-        return TeamDatabaseError(f"Team database not reachable since {since}: {self._error}; retrying")
+        return TeamUnreachableError(f"Team database not reachable since {since}: {self._error}; retrying")
 
     async def close(self) -> None:
         """Close the connection."""

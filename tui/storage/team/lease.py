@@ -213,7 +213,6 @@ class TeamLease:
         ]
 
     async def _read_leases(self) -> None:
-        self._has_read = True
         rows = await self._database.execute_timed(
             "SELECT account, base_url, holder, "
             "CASE WHEN expires_at = 'epoch' THEN 'infinity' "
@@ -234,6 +233,7 @@ class TeamLease:
             )
             for account, base_url, holder, expired_for, revision, states, number, pid, host in rows
         }
+        self._has_read = True
 
     async def _renew(self, able: frozenset[str], accounts: Iterable[str], hooks: Sequence[str]) -> None:
         """Renew all leases and the worker's row by one statement; take those of `accounts` that are free."""
