@@ -8,19 +8,20 @@ from random import Random
 from statistics import median
 
 from tests.benchmarks.consoles import CURSOR_BACKGROUND, command, console, drain, print_rows, quantile, read_until, row
+from tests.benchmarks.folders import settle
 from tests.support.terminal import Terminal
 
 SIZES = (10_000, 100_000)
-STARTUP_SECONDS = {10_000: 5.0, 100_000: 14.0}
-"""Seconds until a program has started, and nothing of the start is left."""
 CURSOR_KEYS = 60
 WORDS = ("job 0123", "title 7", "timed out", "urdu 12", "tag:t7", "-done 42")
 """Filters that are typed letter by letter; short enough for the line that shows them with the number of matches."""
 INCOMPLETE = {"-", "tag", "tag:"}
 """Beginnings of them after which the line is not painted again, or not at once."""
 ROUNDS = 3
-KEY_PAUSE = (0.05, 0.25)
+KEY_PAUSE = (0.05, 0.15)
 """Seconds between a paint and the next key."""
+QUIET_SECONDS = 0.3
+"""Seconds without output after which a key has been handled that is not measured."""
 TIMEOUT = 10.0
 CLEAR_LINE = "\x15"
 COUNT = re.compile(rb"  \d+ of \d+ ")
@@ -28,6 +29,13 @@ VIEWS = (("2", b"2 Active"), ("4", b"4 Problems"), ("3", b"3 Done"), ("1", b"1 A
 """Keys of views, with a text that is painted when they are shown."""
 SORTS = ((">", "NAME↑"), ("S", "NAME↓"), ("S", "NAME↑"), ("<", "ACCOUNT↑"), ("<", "STATUS↑"))
 """Keys of sorts, with a title in the header; before and after them the table is in its first order."""
+
+
+def press(terminal: Terminal, keys: str) -> None:
+    """Send keys, and read until their output is over."""
+    os.write(terminal.fd, keys.encode())
+    while drain(terminal, QUIET_SECONDS):
+        pass
 
 
 def milliseconds(terminal: Terminal, random: Random, key: str, marker: re.Pattern[bytes]) -> float:
@@ -48,33 +56,29 @@ def cursor_keys(terminal: Terminal, random: Random, keys: int) -> list[float]:
 def filter_keys(terminal: Terminal, random: Random) -> Iterator[float]:
     """Yield the latency of each letter of the filters. What it paints is the text with the number of matches."""
     for word in WORDS:
-        os.write(terminal.fd, b"/")
-        drain(terminal, 1.0)
+        press(terminal, "/")
         for end in range(1, len(word) + 1):
             text = word[:end]
             if text.strip() == text and text not in INCOMPLETE:
                 marker = re.compile(re.escape(f"/ {text}".encode()) + rb"\x1b.*?" + COUNT.pattern, re.DOTALL)
                 yield milliseconds(terminal, random, text[-1], marker)
             else:
-                os.write(terminal.fd, text[-1].encode())
-                drain(terminal, 0.3)
-        os.write(terminal.fd, f"{CLEAR_LINE}\r".encode())
-        drain(terminal, 1.0)
+                press(terminal, text[-1])
+        press(terminal, f"{CLEAR_LINE}\r")
 
 
 def measure_size(count: int) -> dict[str, dict]:
     random = Random(5)
     with console(command("mixed", count)) as terminal:
-        drain(terminal, STARTUP_SECONDS[count])
-        drain(terminal, 3.0)
+        settle(terminal)
         moves, letters, views, sorts = [], [], [], []
         for _ in range(ROUNDS):
             moves += cursor_keys(terminal, random, CURSOR_KEYS // ROUNDS)
             letters += filter_keys(terminal, random)
             views += [milliseconds(terminal, random, key, re.compile(marker)) for key, marker in VIEWS]
-            os.write(terminal.fd, b"g>>>")
+            press(terminal, "g>>>")
             sorts += [milliseconds(terminal, random, key, re.compile(title.encode())) for key, title in SORTS]
-            os.write(terminal.fd, b"<<")
+            press(terminal, "<<")
     peer, is_large = median(moves), count > SIZES[0]
     unit = "ms; a cursor key's median"
     return {

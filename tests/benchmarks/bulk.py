@@ -11,6 +11,7 @@ from tui.engine.context import EngineContext
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
 
+IS_TIMED = False
 JOBS = 1000
 DURATION = HOUR
 """Seconds of virtual time."""

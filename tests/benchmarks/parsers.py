@@ -25,6 +25,7 @@ from tui.providers.model import Provider
 from tui.providers.response import HttpResponse, parse_account_headers, retry_after
 from tui.storage.config.secrets import Secret
 
+IS_TIMED = False
 HOLD = 1.2
 """Exponent: linear, with caches that fit less and less."""
 MIN_SECONDS, ROUNDS = 0.002, 8

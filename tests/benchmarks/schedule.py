@@ -25,6 +25,7 @@ from tui.domain.models import Job, Phase, Report
 from tui.domain.polling.duration_model import LogNormalFit, ObservedDuration, fit_durations
 from tui.domain.polling.schedule import LearnedTiming, PollingPolicy, next_poll
 
+IS_TIMED = False
 MEDIANS = (60.0, 300.0, 1800.0)
 SIGMAS = (0.3, 0.5, 1.0)
 HISTORY_SIZES = (0, 3, 10, 30)
