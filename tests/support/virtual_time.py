@@ -48,6 +48,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping_selector.elapsed
 
+    def stand_still(self, seconds: float) -> None:
+        """Let so many seconds pass in which nothing runs, as when the process is stopped."""
+        self._jumping_selector.elapsed += seconds
+
     @property
     def jumps(self) -> int:
         """Number of jumps of the clock."""

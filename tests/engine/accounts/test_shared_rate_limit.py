@@ -123,7 +123,8 @@ async def test_without_a_journal_the_process_keeps_its_own_limit():
             raise JournalError("gone")
 
         async def update(self, account, change):
-            raise JournalError("gone")
+            change(None)
+            raise JournalError("gone: nothing was written, or refused")
 
     limit = SharedRateLimit("heygen", rate_limit.initial(6, NOW), Gone())
     times = [NOW + second for second in range(180) if await limit.acquire(NOW + second)]

@@ -33,6 +33,8 @@ from tui.storage.protocols import RateLimits
 T = TypeVar("T")
 FetchSecrets = Callable[[Ref, Sequence[str]], Awaitable[Mapping[str, Secret] | SecretError]]
 """Returns secrets of a job by name, or why one is missing."""
+NOT_SENT = Fault(FaultKind.LIMITED, "no request sent: it was delayed until the account had to wait")
+"""Fault of a request that must be repeated."""
 NO_SECRET = "0" * 32
 """Secret of the job of a probe, which the service does not know."""
 
@@ -50,7 +52,7 @@ class PollResponse(NamedTuple, Generic[T]):
     is_follow_up: bool = False
     """The request fetched the result of a job that is done."""
     is_outdated: bool = False
-    """The response describes the past: the machine was suspended meanwhile, or a changed key was refused."""
+    """The poll must be repeated: the machine was suspended, a changed key was refused, or nothing was sent."""
     migration_step: MigrationStep | None = None
     """What the response means for the account's API migration; None: nothing."""
     skew: float = 0.0
@@ -86,7 +88,7 @@ class AccountRuntime:
         self.clock = clock
         self._now_synced = now_synced or clock
         self._clock_jumps = 0
-        self.limits = AccountLimits(account, clock, random, rate_limits)
+        self.limits = AccountLimits(account, clock, random, rate_limits, now_synced)
         self.health = AccountHealth(account, self.limits, clock)
         self._fetch_secrets = fetch_secrets
         self._key: Secret | None = None
@@ -295,18 +297,26 @@ class AccountRuntime:
         if self._key_renewal.is_due():
             await self._renew_key(self._key_changes)
         began_at, key_changes, clock_jumps = self._now_synced(), self._key_changes, self._clock_jumps
-        response = await client.send(
-            ApiRequest(
-                request.url,
-                account.provider.key,
-                self._key,
-                request.method,
-                request.body,
-                request.content_type,
-                account.provider.constant_headers(account.variables),
-                job_secrets,
-            )
+
+        async def may_leave() -> bool:
+            nonlocal began_at
+            may = await self.limits.use_token()
+            began_at = self._now_synced()
+            return may
+
+        api_request = ApiRequest(
+            request.url,
+            account.provider.key,
+            self._key,
+            request.method,
+            request.body,
+            request.content_type,
+            account.provider.constant_headers(account.variables),
+            job_secrets,
         )
+        response = await client.send(api_request, may_leave)
+        if response is None:
+            return PollResponse(NOT_SENT, None, self.clock(), is_outdated=True)
         outcome: T | Fault
         if isinstance(response, Fault):
             outcome, body, received_at = response, None, self._now_synced()

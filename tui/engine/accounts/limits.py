@@ -1,6 +1,7 @@
 """Limits of an account: when its next request may leave, by its throttle and by the rate limit of all processes."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from random import Random
 
@@ -8,7 +9,7 @@ from msgspec.structs import replace
 
 from tui.domain.models import Fault, FaultKind
 from tui.domain.polling import throttle
-from tui.domain.polling.rate_limit import RESERVATION_TTL, RateLimit, SendSlot, WaitReason
+from tui.domain.polling.rate_limit import RateLimit, SendSlot, WaitReason
 from tui.engine.accounts.shared_rate_limit import SharedRateLimit
 from tui.presentation.descriptions import describe_wait
 from tui.storage.config.configuration import Account
@@ -27,15 +28,22 @@ class AccountLimits:
         clock: Callable[[], float],
         random: Random,
         rate_limits: RateLimits | None = None,
+        now_synced: Callable[[], float] | None = None,
     ) -> None:
-        """Start idle. `rate_limits`: those that all processes share; None: no other process sends."""
+        """Start idle. `rate_limits`: those that all processes share; None: no other process sends.
+
+        `now_synced` is the clock after it has followed changes of the wall clock; None: `clock`.
+        """
         self.throttle = throttle.initial(account.per_minute, clock(), account.per_day)
         self.user_request_lock = asyncio.Lock()
         """Held while a user-requested poll waits for its slot: first come, first served."""
         self.has_backlog: Callable[[], bool] = lambda: False
         """Whether so many results wait to be written that no request may be sent."""
         self._clock = clock
+        self._now_synced = now_synced or clock
         self._random = random
+        self._tokens = deque[float]()
+        """Instants at which the tokens expire that are taken and not used; any request may use any of them."""
         self._shared = SharedRateLimit(account.name, self.throttle.rate_limit, rate_limits)
 
     async def next_slot(self, now: float, *, user_requested: bool = False) -> SendSlot | None:
@@ -59,16 +67,40 @@ class AccountLimits:
         return slot
 
     async def acquire(self, now: float) -> bool:
-        """Take the token of a request that `next_slot` allows now.
+        """Take the token of a request that `next_slot` allows now, and that calls `use_token`.
 
         Returns False if another process was faster, or if taking it took so long that the token has expired.
         """
-        acquired = await self._shared.acquire(now)
+        expires_at = await self._shared.acquire(now)
         self.throttle = replace(self.throttle, rate_limit=self._shared.current)
-        if not acquired or self._clock() - now > RESERVATION_TTL:
+        if expires_at is None or self._clock() > expires_at:
             return False
+        self._tokens.append(expires_at)
         self.throttle = throttle.record_sent(self.throttle, now)
         return True
+
+    async def use_token(self) -> bool:
+        """Use a token for a request whose first byte leaves next, and return True.
+
+        The process may have been stopped or busy since `acquire`. If no token is left that has not expired, the request
+        waits for one. Returns False if anything but the spacing of requests delays that: the request must not be sent.
+        """
+        while not self._has_token(now := self._now_synced()):
+            slot = await self.user_slot(now)
+            if self.is_stopped or slot.reason not in (None, WaitReason.RATE):
+                return False
+            if slot.at > now:
+                await asyncio.sleep(slot.at - now)
+            else:
+                await self.acquire(now)
+        self._tokens.popleft()
+        return True
+
+    def _has_token(self, now: float) -> bool:
+        """Return whether a token is left, and no response since has demanded to wait."""
+        while self._tokens and self._tokens[0] < now:
+            self._tokens.popleft()
+        return bool(self._tokens) and self.throttle.not_before <= now
 
     async def acquire_slot(self, max_wait: float) -> Fault | None:
         """Wait for a slot for a user-requested poll and take it; return why there is none within `max_wait` seconds.
@@ -143,6 +175,7 @@ class AccountLimits:
 
     def shift(self, seconds: float) -> None:
         """Move all waits by `seconds`, because the clock was set forward by that much."""
+        self._tokens.clear()
         self._shared.shift(seconds, self._clock())
         self.throttle = replace(throttle.clock_shifted(self.throttle, seconds), rate_limit=self._shared.current)
 

@@ -63,14 +63,14 @@ class SharedRateLimit:
             self.current = self._merge(found, now)
         return self.current
 
-    async def acquire(self, now: float) -> bool:
-        """Take one token; False: none is available now."""
+    async def acquire(self, now: float) -> float | None:
+        """Take one token, and return the instant at which it expires; None: none is available now."""
         await self.share(now)
         if self.has_reserved(now):
             self._reserved -= 1
-            return True
+            return self._reserved_until
         if now < self._offline_until and self._rate_limits is not None and self._rate_limits.is_required:
-            return False
+            return None
         max_batch = max(1, int(self.current.minute_bucket.rate * RESERVATION_TTL))
         self._batch_size = (
             min(max_batch, self._batch_size * 2)
@@ -85,9 +85,10 @@ class SharedRateLimit:
             budget, taken = budget.take_tokens(now, self._batch_size)
             return budget
 
-        await self._update(take, now)
+        if not await self._update(take, now):
+            taken = 0  # computed, and not written: the lease may be another worker's
         self._reserved, self._reserved_until = max(0, taken - 1), now + RESERVATION_TTL
-        return taken > 0
+        return self._reserved_until if taken else None
 
     def change(self, change: Callable[[RateLimit], RateLimit]) -> None:
         """Apply a change: to this process at once, to all with the next `share`."""

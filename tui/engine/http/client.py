@@ -8,9 +8,9 @@ import asyncio
 import functools
 import os
 import ssl
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import httpx
 from msgspec import Struct
@@ -46,6 +46,8 @@ KEEPALIVE_EXPIRY = 75.0
 
 TransportFactory = Callable[[], httpx.AsyncBaseTransport]
 """Returns the transport of one client; for the demo and virtual time."""
+MayLeave = Callable[[], Awaitable[bool]]
+"""Returns whether a request may leave now. It may wait first."""
 TlsContextFactory = Callable[[], ssl.SSLContext]
 """Returns the shared TLS context, created for the first connection. May raise OSError."""
 
@@ -79,6 +81,15 @@ class ApiRequest(NamedTuple):
 
 class TooLargeError(Exception):
     """A body exceeded its limit."""
+
+
+class _NotSentError(Exception):
+    """A request may not leave."""
+
+
+async def always() -> bool:
+    """Let a request leave."""
+    return True
 
 
 class Client:
@@ -125,8 +136,12 @@ class Client:
             transport=self._transport() if self._transport else None,
         )
 
-    async def send(self, request: ApiRequest) -> HttpResponse | Fault:
-        """Return the response of any status, or a fault: offline, timeout, tls, too_large, malformed, rejected."""
+    async def send(self, request: ApiRequest, may_leave: MayLeave = always) -> HttpResponse | Fault | None:
+        """Return the response of any status, or a fault: offline, timeout, tls, too_large, malformed, rejected.
+
+        `may_leave` is called when the connection is open, immediately before the first byte is written: no other task
+        runs in between. If it returns False, nothing is sent, and the result is None.
+        """
         try:
             self._http = self._http or self._build_client()
         except CertificateError as problem:
@@ -136,8 +151,10 @@ class Client:
         except OSError as error:
             return Fault(FaultKind.OFFLINE, connection_setup_error(error))
         try:
-            async with asyncio.timeout(self._limits.deadline):
-                return await self._exchange(self._http, request)
+            async with asyncio.timeout(self._limits.deadline) as deadline:
+                return await self._exchange(self._http, request, functools.partial(self._leave, may_leave, deadline))
+        except _NotSentError:
+            return None
         except (TimeoutError, httpx.TimeoutException) as error:
             return Fault(FaultKind.TIMEOUT, self._timeout_message(error))
         except TooLargeError:
@@ -159,12 +176,26 @@ class Client:
             case _:
                 return f"no complete response within {deadline:g} s"
 
-    async def _exchange(self, http: httpx.AsyncClient, request: ApiRequest) -> HttpResponse:
+    async def _leave(self, may_leave: MayLeave, deadline: asyncio.Timeout) -> None:
+        """Begin the time of a request that may leave. Raises _NotSentError if it may not."""
+        deadline.reschedule(None)
+        if not await may_leave():
+            raise _NotSentError
+        deadline.reschedule(asyncio.get_running_loop().time() + self._limits.deadline)
+
+    async def _exchange(
+        self, http: httpx.AsyncClient, request: ApiRequest, leave: Callable[[], Awaitable[None]]
+    ) -> HttpResponse:
+        async def trace(event: str, info: Mapping[str, Any]) -> None:
+            if event.endswith(".send_request_headers.started") and info["request"].method != b"CONNECT":
+                await leave()
+            await self._header_limit(event, info)
+
         key = request.key.reveal()
         header = (request.key_header.header.encode(), (request.key_header.prefix + key).encode("latin-1"))
         # built here: the client would merge and copy as much as it sends
         url, headers = _parse_url(request.url), [*BASE_HEADERS, *request.headers, header]
-        extensions = {"timeout": self._timeout, "trace": self._header_limit}
+        extensions = {"timeout": self._timeout, "trace": trace}
         if request.method == "GET":
             http_request = httpx.Request("GET", url, headers=headers, extensions=extensions)
         else:
@@ -172,6 +203,8 @@ class Client:
             http_request = httpx.Request(
                 request.method, url, headers=headers, content=request.body, extensions=extensions
             )
+        if self._transport is not None:  # it traces nothing
+            await leave()
         response = await http.send(http_request, stream=True, auth=None)
         try:
             raw = bytearray()
