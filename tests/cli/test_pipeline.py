@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 
 import pytest
@@ -56,6 +57,8 @@ def test_a_pipeline_of_successful_jobs_saves_the_results(simulated: Program) -> 
     assert (code, len(saved)) == ("0", 2)
     assert len((simulated.folder / "saved.txt").read_text().splitlines()) == 2
     assert not [name for name in saved if name.endswith(".part")]
+    accounts = tomllib.loads((simulated.config / "config.toml").read_text())["accounts"].values()
+    assert len({str(account["api_key"]) for account in accounts}) == len(accounts), "a team shares limits by key"
 
 
 def test_a_failed_job_stops_the_pipeline_with_1(simulated: Program) -> None:

@@ -15,13 +15,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.support.cases import cases
 from tests.support.postgres_server import member_of, postgres_server, server_folder
 from tests.support.servers import serve_app
 from tests.support.spellings import SPELLINGS
 from tests.support.team_database import FENCING, REMOVING, expire_leases, further
 from tests.support.team_machine import CANARY, TIMEOUT, Machine
 from tests.support.waiting import wait_until
+from tui.cli.arguments import SUBCOMMANDS
 from tui.simulator.app import Simulator
+from tui.storage.extras import install_command
 from tui.storage.team.administration import migrate
 from tui.storage.team.migrations import LAYOUT
 
@@ -88,13 +91,24 @@ def test_a_team_works_without_keys_on_its_consoles(tmp_path, service, postgres):
     assert CANARY not in everything + output
 
 
-def test_a_migration_is_for_the_owner_and_repeatable(tmp_path, postgres, team):
+def test_init_and_migrate_are_for_the_owner_and_repeatable(tmp_path, postgres, team):
     owner = Machine(tmp_path / "owner", "http://127.0.0.1:9", team)
     migrated = owner.run("team", "migrate")
     assert migrated.returncode == 0
     assert f"nothing to do: the schema babeltop has layout {LAYOUT}" in migrated.stderr
-    editor = Machine(tmp_path / "editor", "http://127.0.0.1:9", member_of(team, "editor")).run("team", "migrate")
-    assert (editor.returncode, "only the owner" in editor.stderr) == (2, True)
+    there = f"babeltop: nothing to do: the schema babeltop is there (layout {LAYOUT})\n"
+    declared = f"{there}babeltop: account heygen: its base_url is now http://127.0.0.1:9\n"
+    assert [owner.run("team", "init").stderr for _ in range(2)] == [declared, there]
+    for role in ("editor", "worker"):
+        login = member_of(team, role)
+        member = Machine(tmp_path / role, "http://127.0.0.2:9", login)
+        user = psycopg.conninfo.conninfo_to_dict(login)["user"]
+        for command in ("init", "migrate"):
+            run = member.run("team", command)
+            refusal = f"runs `babeltop team {command}`: this login is {user}"
+            expected = f"babeltop: only the owner of the team's database, postgres, {refusal}\n"
+            assert (run.returncode, run.stdout, run.stderr) == (2, "", expected)
+    assert owner.run("team", "init").stderr == there, "the base URL is as declared"
     none = Machine(tmp_path / "none", "http://127.0.0.1:9", postgres.new_database()).run("team", "migrate")
     assert (none.returncode, "babeltop team init" in none.stderr) == (2, True)
 
@@ -189,10 +203,20 @@ def test_an_editor_sends_no_request_that_no_rate_limit_counts(tmp_path, service,
     found = alice.run("doctor")
     assert "has not the role babeltop_worker" in found.stdout
     assert found.returncode == 0, found.stdout
-    listed = alice.run("discover")
-    assert listed.returncode == 3
-    assert "has not the role babeltop_worker" in listed.stderr
+    bob = Machine(tmp_path / "bob", service, alice.database)
+    for console in (alice, bob):
+        (config := console.folder / "config.toml").write_text(
+            f'[accounts.konpro]\nbase_url = "{service}"\ninsecure_http = true\n{config.read_text()}'
+        )
+        listed = console.run("discover")
+        assert (listed.returncode, listed.stdout) == (3, "")
+        [line] = listed.stderr.splitlines()
+        assert "only workers of the team send requests" in line
+        assert "has not the role babeltop_worker" in line
     assert not simulator.request_log
+    keyless = Machine(tmp_path / "keyless", service, team).run("discover")
+    assert "jobs are discovered where a worker has the key" in keyless.stderr
+    assert "no new jobs" not in keyless.stderr
     worker = Machine(tmp_path / "worker", service, member_of(team, "worker"), CANARY)
     assert worker.run("doctor").returncode == 0
     assert simulator.request_log, "a worker takes a token without the lease"
@@ -202,6 +226,8 @@ def test_a_team_that_is_not_reached_is_named_for_an_empty_watchlist_too(tmp_path
     away = Machine(tmp_path / "away", "http://127.0.0.1:9", "host=/nonexistent dbname=b").run("list")
     assert (away.returncode, away.stdout) == (0, "")
     assert "Team database not reachable" in away.stderr
+    assert "No such file or directory. Is the server running locally" in away.stderr, "lines are sentences"
+    assert "retrying" not in away.stderr, "the command ends"
     unsafe = Machine(tmp_path / "unsafe", "http://127.0.0.1:9", "host=db.example.com").run("list")
     assert (unsafe.returncode, unsafe.stdout) == (2, "")
     assert "requires sslmode=verify-full" in unsafe.stderr
@@ -222,6 +248,15 @@ def test_the_way_back_to_one_machine_takes_the_jobs_and_their_states(tmp_path, s
     assert (exported.returncode, exported.stderr) == (0, "babeltop: 1 job of 1 watchlist\n")
     assert 'label = "Mine"' in exported.stdout
     assert "b-fine-x" in new.run("team", "export", "--all").stdout
+    wall = Machine(tmp_path / "wall", service, member_of(team, "viewer")).run("team", "export", "--output", "none.toml")
+    assert (wall.returncode, wall.stdout) == (2, "")
+    assert "published no watchlist: --all exports those of the whole team (" in wall.stderr
+    assert not Path("none.toml").exists()
+    misspelt = new.run("team", "forget", "alicia")
+    assert (misspelt.returncode, "did you mean 'alice'?" in misspelt.stderr) == (2, True)
+    lines = [line.split() for line in new.run("team", "status").stdout.splitlines()]
+    assert ["jobs", "2"] in lines
+    assert "-0.0" not in [words[1] for words in lines if words[0] == "clock"]
     target = new.folder / "watchlist.toml"
     assert new.run("team", "export", "--output", str(target)).returncode == 0
     assert target.read_text() == exported.stdout
@@ -232,6 +267,40 @@ def test_the_way_back_to_one_machine_takes_the_jobs_and_their_states(tmp_path, s
     [job] = json.loads(new.run("list", "--json").stdout)
     assert (job["id"], job["label"], job["phase"]) == ("a-fine-x", "Mine", "done")
     assert job["links"][0]["url"]
+
+
+WITHOUT_THE_EXTRA = """
+import json, os, sys
+sys.modules["psycopg"] = None  # as if it were not installed
+from tests.support.command_line import run_in_process
+print(json.dumps([run_in_process(line, dict(os.environ)) for line in json.loads(sys.argv[1])]))
+"""
+
+
+def test_each_subcommand_that_needs_the_database_names_the_missing_extra(tmp_path):
+    machine = Machine(tmp_path / "alice", "http://127.0.0.1:9", "dbname=babeltop", CANARY)
+    lines = {
+        **{name: [] for name in ("discover", "list", "check", "wait", "watch", "fleet", "report", "log", "export")},
+        **{name: ["a"] for name in ("archive", "remove", "renew")},
+        **{f"team {action}": [] for action in ("init", "migrate", "status", "export")},
+        "serve": [],
+        "add": ["heygen:a"],
+        "edit": ["a", "--label", "x"],
+        "download": ["--dir", str(tmp_path)],
+        "team forget": ["alice"],
+    }
+    others = {"simulate", "hook", "providers", "schema", "completions", "doctor", "team"}
+    assert {name.split()[0] for name in lines} | others == SUBCOMMANDS.keys()
+    (machine.folder / "watchlist.toml").write_text('[[job]]\naccount = "heygen"\nid = "a"\n')
+    commands = json.dumps([[*name.split(), *more] for name, more in lines.items()])
+    program = [sys.executable, "-c", WITHOUT_THE_EXTRA, commands]
+    done = subprocess.run(program, env=machine.environ, capture_output=True, text=True, timeout=TIMEOUT)
+    assert done.returncode == 0, done.stderr
+    with cases() as case:
+        for name, (code, out, err) in zip(lines, json.loads(done.stdout), strict=True):
+            with case(name):
+                assert (code, out) == (2, "")
+                assert f"team.database: requires an extra: {install_command('postgres')}" in err
 
 
 def test_the_units_of_a_worker_are_printed_and_valid(tmp_path):
@@ -263,7 +332,7 @@ def test_the_commands_of_the_readme_lead_to_a_team_and_back(tmp_path, service):
     with postgres_server() as server:
         environ = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8"}
         environ |= {"PYTHONPATH": str(Path(__file__).parents[2]), "HEYGEN_API_KEY": CANARY}
-        environ |= {"PGHOST": str(server.folder), "PGUSER": "postgres"}
+        environ |= {"PGHOST": str(server.folder), "PGUSER": "keeper"}
 
         def run(script):
             command = ["bash", "-euc", script]
@@ -271,7 +340,11 @@ def test_the_commands_of_the_readme_lead_to_a_team_and_back(tmp_path, service):
             assert done.returncode == 0, (script, done.stdout, done.stderr)
             return done.stdout
 
-        run("createdb babeltop; for name in poller alice bob wall; do createuser $name; done")
+        run("export PGUSER=postgres; for each in keeper poller alice bob wall; do createuser $each; done")
+        run("PGUSER=postgres createdb --owner keeper babeltop")
+        refused, remedy = run("babeltop team init 2>&1 || echo $?"), 'ALTER ROLE "keeper" CREATEROLE'
+        assert (refused.endswith("\n2\n"), remedy in refused) == (True, True), refused
+        run(f"psql -U postgres -d babeltop -c '{remedy}'")
         run(there)
         run("babeltop add heygen:a-fine-x")
         command = [str(programs / "babeltop"), "watch"]

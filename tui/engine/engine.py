@@ -433,7 +433,7 @@ class Engine:
         """Return which accounts with active jobs no process polls, and which this one may not; "" without any."""
         problems = list(self._storage.lease.problems)
         unpolled = [name for name in self._job_store.active_accounts() if name in role.silent] if role.silent else []
-        return "; ".join([*problems, *map(NO_KEY.format, sorted(unpolled))])
+        return ". ".join([*problems, *map(NO_KEY.format, sorted(unpolled))])
 
     async def _write_heartbeats(self) -> None:
         """Show the other consoles what this one publishes of the accounts that it polls."""

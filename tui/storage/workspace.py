@@ -149,6 +149,7 @@ class Workspace:
 
     @cached_property
     def _database_clock(self) -> "DatabaseClock":
+        self.config.check_team()
         from tui.storage.team.connection import DatabaseClock
 
         return DatabaseClock()

@@ -11,7 +11,7 @@ from tests.support.team_database import EXPANDING, FENCING, REMOVING, further, r
 from tests.support.waiting import until
 from tui.domain.polling import rate_limit
 from tui.storage.journal.database import JournalError, OutdatedProgramError
-from tui.storage.team.administration import initialize, migrate, read_status
+from tui.storage.team.administration import declare_accounts, initialize, migrate, read_status
 from tui.storage.team.connection import TeamDatabase
 from tui.storage.team.layout import LayoutGuard
 from tui.storage.team.migrations import LAYOUT, MIGRATIONS, Migration
@@ -82,7 +82,7 @@ async def test_a_migration_that_gets_no_lock_lets_the_others_pass_and_is_tried_a
 
 
 async def test_only_the_owner_migrates(team):
-    with pytest.raises(JournalError, match="only the owner of the schema babeltop, postgres, migrates it"):
+    with pytest.raises(JournalError, match="only the owner of the team's database, postgres, runs"):
         await migrate(member_of(team, "worker"), further(EXPANDING))
     assert layout_of(team) == CURRENT
 
@@ -189,6 +189,7 @@ async def test_the_only_lease_of_the_first_layout_becomes_one_of_each_account(po
     assert layout_of(team) == CURRENT
     found = rows(team, "SELECT account, holder, revision FROM babeltop.lease ORDER BY account")
     assert found == [("heygen", None, 7), ("other", None, 7)]
+    assert await declare_accounts(team, {"heygen": "https://api.test"}) == ("heygen",)
     worker = processes(team, addresses={"heygen": "https://api.test"})
     follower = processes(team, polls=False)
     assert await follower.journal.external_changes() == {}

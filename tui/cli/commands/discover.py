@@ -42,7 +42,9 @@ def discover_jobs(args: Namespace) -> int:
             state for state in _new_states(workspace, found, known) if wanted is None or wanted.matches(state, context)
         ]
         _print_notices(found)
-        _print_jobs(workspace, states, as_json=args.json)
+        is_read = any(each.fault is None for each in found.values())
+        if states or is_read or args.json:
+            _print_jobs(workspace, states, as_json=args.json)
         if args.add and states:
             result = edit_watchlist(workspace, Add(tuple(_tagged(state.job, now) for state in states)))
             print_refs("added", result.added)
@@ -82,11 +84,16 @@ def _tagged(job: Job, now: float) -> Job:
 
 
 def _print_notices(found: Mapping[str, Discovery]) -> None:
+    """Print the notices and faults of the accounts; a fault that all have, once."""
+    faults = [each.fault.message for each in found.values() if each.fault is not None]
+    common = faults[0] if len(faults) == len(found) and len(set(faults)) == 1 else ""
     for name, discovery in found.items():
         for notice in discovery.notices:
             print_message(f"{name}: {notice}")
-        if discovery.fault is not None:
+        if discovery.fault is not None and not common:
             print_message(f"{name}: {discovery.fault.message}")
+    if common:
+        print_message(common if len(found) > 1 else f"{next(iter(found))}: {common}")
 
 
 def _print_jobs(workspace: Workspace, states: Sequence[JobState], *, as_json: bool) -> None:

@@ -31,7 +31,7 @@ SCENARIOS: Mapping[str, str] = {
     "fail": "fails",
     "partial": "fails in one of its languages, if it has several",
     "pay": "is blocked: payment required",
-    "timeout": "times out",
+    "timeout": "times out, or fails where the service has no such status",
     "missing": "is not found",
     "gone": "is not found (410)",
     "slow": "takes ten times longer",
@@ -269,7 +269,8 @@ def _simulator_config(url: str) -> str:
 
     scenarios = "".join(f"#   {keyword:<10} {effect}\n" for keyword, effect in SCENARIOS.items())
     accounts = "".join(
-        f'\n[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ command = ["echo", "simulated"] }}\n' for name in NAMES
+        f'\n[accounts.{name}]\nbase_url = "{url}"\napi_key = {{ command = ["echo", "simulated-{name}"] }}\n'
+        for name in NAMES  # a key each: accounts with one key share its rate limit in a team
     )
     return (
         f"# The simulator listens on {url} until ^C. This is its config.toml.\n"

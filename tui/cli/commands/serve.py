@@ -24,6 +24,8 @@ def serve(args: Namespace) -> int:
     port = int(args.port)
     with open_workspace(args) as workspace:
         check_ui_settings(workspace.config)  # reported once here, not in every browser
+        if workspace.is_team:
+            workspace.config.check_team()
 
     def print_address() -> None:
         link = "" if given else f"?token={token.reveal()}"  # printed once, and nowhere else

@@ -9,6 +9,7 @@ from importlib.resources import files
 from tui.cli import text_table
 from tui.cli.context import open_workspace
 from tui.cli.output import OK, UsageError, print_message, write_stdout
+from tui.domain.operator_input import nearest
 from tui.presentation import formatting, sanitize
 from tui.storage import paths
 from tui.storage.workspace import NO_TEAM, Workspace
@@ -60,12 +61,15 @@ def _migrate(workspace: Workspace) -> int:
 
 
 def _forget(workspace: Workspace, name: str) -> int:
-    from tui.storage.team.administration import forget_watchlist
+    from tui.storage.team.administration import forget_watchlist, own_watchlists
 
-    if asyncio.run(forget_watchlist(workspace.config.team_database, name)):
+    database = workspace.config.team_database
+    if asyncio.run(forget_watchlist(database, name)):
         print_message(f"watchlist {name} withdrawn: its jobs are polled only while another list has them")
         return OK
-    raise UsageError(f"no watchlist {name!r} that this role may withdraw: `babeltop team status` lists them")
+    near = nearest(name, asyncio.run(own_watchlists(database)))
+    hint = f"did you mean {near!r}?" if near else "`babeltop team status` lists them"
+    raise UsageError(f"no watchlist {name!r} that this role may withdraw: {hint}")
 
 
 def _export(workspace: Workspace, output: str | None, *, whole_team: bool) -> int:
@@ -76,7 +80,11 @@ def _export(workspace: Workspace, output: str | None, *, whole_team: bool) -> in
     from tui.storage.watchlist.operations import Add
 
     own = asyncio.run(own_watchlists(workspace.config.team_database))
-    lists = {name: jobs for name, jobs in workspace.team_lists().items() if whole_team or name in own}
+    published = workspace.team_lists()
+    lists = {name: jobs for name, jobs in published.items() if whole_team or name in own}
+    if not lists:
+        others = f": --all exports those of the whole team ({', '.join(published)})" if published else ""
+        raise UsageError(f"this login has published no watchlist{others}")
     jobs = merge_lists(lists, next(iter(own & lists.keys()), ""))
     workspace.keep_states([job.ref for job in jobs])
     text, _ = apply_to_text("", Add(jobs))
@@ -108,7 +116,7 @@ def _status(workspace: Workspace) -> int:
         yield "server", f"PostgreSQL {found.server_version}, as {found.user}"
         yield "layout", f"{found.layout.number}. {found.restriction}" if found.restriction else str(found.layout.number)
         yield "role", f"{found.role}: {ROLE_RIGHTS[found.role]}"
-        yield "clock", f"{found.clock_lead:+.1f} s from this computer's"
+        yield "clock", f"{found.clock_lead:+z.1f} s from this computer's"
         if not found.workers:
             yield "worker", "none: start `babeltop watch` where the API keys are"
         for host, pid, version, accounts, polled, _ in found.workers:
@@ -122,7 +130,7 @@ def _status(workspace: Workspace) -> int:
             count, orphaned = found.deliveries
             text = f"{count} open" + (f", {orphaned} of them to hooks that no live worker has" if orphaned else "")
             yield "deliveries", text
-        yield "jobs", formatting.count_of(found.job_count, "job")
+        yield "jobs", str(found.job_count)
         for name, owner, count in found.watchlists:
             yield "watchlist", f"{name}: {formatting.count_of(count, 'job')}, published by {owner}"
 

@@ -88,10 +88,11 @@ def _marker_line(cell: int, text: str, cells: int, *, ascii_only: bool) -> Conte
 def requests_line(history: JobHistory, *, label_width: int, ascii_only: bool) -> Content:
     """Return the duration of the job's last requests, oldest first, with the shortest and the longest."""
     durations = [request.duration_ms for request in reversed(history.requests)]
+    extremes = dict.fromkeys(f"{each:.0f}" for each in (min(durations), max(durations)))
     return Content.assemble(
         (f"{'requests':<{label_width}}", QUIET),
         (formatting.sparkline(durations[-MAX_POLLS:], ascii_only=ascii_only), "$job-running"),
-        (f"  {min(durations):.0f} to {max(durations):.0f} ms", QUIET),
+        (f"  {' to '.join(extremes)} ms", QUIET),
     )
 
 

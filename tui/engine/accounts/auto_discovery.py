@@ -52,6 +52,7 @@ class AutoDiscovery:
         self._pollers = pollers
         self._add = add
         self._is_polling = is_polling
+        self._is_team = workspace.is_team
         self._max_age = workspace.settings.board.archive_after
         wanted = {name for name, table in workspace.settings.accounts.items() if table.discover}
         self._accounts = () if workspace.readonly else tuple(name for name in pollers if name in wanted)
@@ -73,14 +74,15 @@ class AutoDiscovery:
             return CommandResult(ok=False, message="No account has a service with a list of jobs")
         problems = [problem for _, problem in results if problem]
         found = tuple(state for states, _ in results for state in states)
-        return CommandResult(ok=bool(found) or not problems, message="; ".join(problems), found=found)
+        return CommandResult(ok=bool(found) or not problems, message=". ".join(problems), found=found)
 
     async def _find_new(self, poller: Poller) -> tuple[list[JobState], str]:
         """Return an account's new jobs, and what is missing of its lists."""
         runtime = poller.account
         name = runtime.account.name
         if runtime.key_fault is not None:
-            return [], f"{name}: {runtime.key_fault.message}"
+            fault = discovery.missing_key_fault(runtime.key_fault, is_team=self._is_team)
+            return [], f"{name}: {fault.message}"
         found, new = await self._read(runtime, lambda: runtime.limits.acquire_slot(discovery.MAX_WAIT))
         return [_state(name, job) for job in new], f"{name}: {'; '.join(found.problems)}" if found.problems else ""
 

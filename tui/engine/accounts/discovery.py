@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Container
 from random import Random
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from tui.domain.models import Fault, FaultKind
 from tui.engine.accounts.account import AccountRuntime
 from tui.engine.context import HttpSettings
@@ -58,16 +60,22 @@ async def discover(
     rate_limits = storage.rate_limits
     runtime = AccountRuntime(workspace.accounts[account], workspace.wall, Random(), rate_limits=rate_limits)
     runtime.set_key(workspace.keys.get(account))
-    if runtime.key_fault is not None:
-        return Discovery(fault=runtime.key_fault)
     try:
         if refusal := await rate_limits.refusal():
             return Discovery(fault=Fault(FaultKind.LIMITED, refusal))
+        if runtime.key_fault is not None:
+            return Discovery(fault=missing_key_fault(runtime.key_fault, is_team=workspace.is_team))
         http = HttpSettings(functools.cache(create_tls_context), transport, limits)
         async with runtime.new_client(http) as client:
             return await read_lists(runtime, client, known, since, lambda: runtime.limits.acquire_slot(MAX_WAIT))
     finally:
         await storage.close()
+
+
+def missing_key_fault(fault: Fault, *, is_team: bool) -> Fault:
+    """Return why an account without a key is not listed: in a team its key is at a worker."""
+    remedy = ". In a team, jobs are discovered where a worker has the key"
+    return replace(fault, message=f"{fault.message}{remedy}") if is_team else fault
 
 
 async def read_lists(

@@ -205,7 +205,7 @@ class TeamMember:
         failed = [result.message for result in results if not result.ok]
         messages = dict.fromkeys(failed or [result.message for result in results])
         message = NO_WORKER if isinstance(command, Pause) else "No job selected"
-        return CommandResult(ok=bool(results) and not failed, message="; ".join(messages) or message)
+        return CommandResult(ok=bool(results) and not failed, message=". ".join(messages) or message)
 
     async def _send(self, command: RemoteCommand) -> Mapping[str, CommandResult]:
         """Send a command, and return the results by account; none if it is for all, and no worker lives."""

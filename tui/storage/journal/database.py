@@ -263,7 +263,7 @@ def _remedy(error: Exception) -> str:
     """Return what the operator can do about the error."""
     match _result_code(error):
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
-            return "Another program has locked it; retrying"
+            return "Another program has locked it"
         case sqlite3.SQLITE_FULL:
             return "The disk is full"
         case sqlite3.SQLITE_IOERR:

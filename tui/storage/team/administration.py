@@ -14,7 +14,16 @@ import psycopg
 from psycopg import AsyncConnection, sql
 
 from tui.presentation import sanitize
-from tui.storage.team.connection import NO_SCHEMA, UNVERSIONED, TeamDatabaseError, check_layout, connect, fetch
+from tui.storage.team.connection import (
+    NO_SCHEMA,
+    UNVERSIONED,
+    TeamDatabaseError,
+    check_layout,
+    connect,
+    error_text,
+    fetch,
+    no_role,
+)
 from tui.storage.team.layout import LAYOUT_COLUMN, Layout, LayoutGuard
 from tui.storage.team.lease import TTL
 from tui.storage.team.migrations import LAYOUT, MIGRATIONS, Migration, layout_after
@@ -97,6 +106,7 @@ async def initialize(conninfo: str, migrations: Sequence[Migration] = MIGRATIONS
     newest = layout_after(migrations)
     async with _connection(conninfo, UNCHANGED) as connection, connection.transaction():
         await connection.execute(_LOCK)
+        await _check_owner(connection, "runs `babeltop team init`")
         found = await _layout(connection)
         if found is not None:
             return _existing(found.number, newest)
@@ -156,7 +166,7 @@ async def migrate(
                         (f"{lock_timeout:g}s", f"{STATEMENT_TIMEOUT}s"),
                     )
                     await connection.execute(_LOCK)
-                    await _check_owner(connection)
+                    await _check_owner(connection, "runs `babeltop team migrate`")
                     found = await _layout(connection)
                     if found is None:
                         raise TeamDatabaseError(NO_SCHEMA)
@@ -167,7 +177,7 @@ async def migrate(
             except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
                 attempts -= 1
                 if not attempts:
-                    raise TeamDatabaseError(f"not migrated, since workers hold locks: {_text(error)}") from error
+                    raise TeamDatabaseError(f"not migrated, since workers hold locks: {error_text(error)}") from error
                 await asyncio.sleep(pause)
 
 
@@ -191,44 +201,55 @@ async def _apply(connection: AsyncConnection[tuple[Any, ...]], migration: Migrat
     )
 
 
-async def _check_owner(connection: AsyncConnection[tuple[Any, ...]]) -> None:
-    """Raise TeamDatabaseError if the login is not the owner of the schema."""
-    cursor = await connection.execute(
-        "SELECT pg_get_userbyid(nspowner), pg_has_role(nspowner, 'USAGE'), current_user FROM pg_namespace "
-        "WHERE nspname = 'babeltop'"
+async def _check_owner(connection: AsyncConnection[tuple[Any, ...]], action: str) -> None:
+    """Raise TeamDatabaseError if the login is not the owner of the schema, or of the database that has none.
+
+    `action`: what only the owner does. A login without a role of the team sees the owner too.
+    """
+    [(owner, is_owner, user)] = await fetch(
+        connection,
+        "SELECT pg_get_userbyid(owner), pg_has_role(owner, 'USAGE'), current_user FROM (SELECT coalesce(nspowner, "
+        "datdba) AS owner FROM pg_database LEFT JOIN pg_namespace ON nspname = 'babeltop' "
+        "WHERE datname = current_database()) AS found",
     )
-    found = await cursor.fetchone()
-    if found is None:
-        raise TeamDatabaseError(NO_SCHEMA)
-    owner, is_owner, user = found
     if not is_owner:
-        raise TeamDatabaseError(f"only the owner of the schema babeltop, {owner}, migrates it; this login is {user}")
+        raise TeamDatabaseError(f"only the owner of the team's database, {owner}, {action}: this login is {user}")
 
 
 async def declare_accounts(conninfo: str, addresses: Mapping[str, str]) -> tuple[str, ...]:
-    """Make these the team's base URLs, by account; return the accounts that had another one. Raises TeamDatabaseError.
+    """Make these the team's base URLs, by account, as its owner; return the accounts that had another one or none.
 
-    An account gets its first one from the worker that first polls it.
+    Raises TeamDatabaseError. An account that no owner has declared gets its base URL from the worker that first polls
+    it, which no worker changes.
     """
     async with _connection(conninfo, UNCHANGED) as connection:
+        await _check_owner(connection, "declares accounts")
         found = await _layout(connection)
         if found is None or found.number != LAYOUT:
             return ()
         rows = await connection.execute(
-            "UPDATE babeltop.lease SET base_url = declared.base_url "
-            "FROM unnest(%s::text[], %s::text[]) AS declared (account, base_url) "
-            "WHERE lease.account = declared.account AND lease.base_url <> declared.base_url "
-            "RETURNING lease.account",
+            "INSERT INTO babeltop.lease AS known (account, base_url) SELECT * FROM unnest(%s::text[], %s::text[]) "
+            "ON CONFLICT (account) DO UPDATE SET base_url = excluded.base_url "
+            "WHERE known.base_url <> excluded.base_url RETURNING account",
             (list(addresses), list(addresses.values())),
         )
         return tuple(sorted(account for (account,) in await rows.fetchall()))
 
 
 async def _create_role(connection: AsyncConnection[tuple[Any, ...]], role: str) -> None:
-    """Create a role that no other database of the cluster has created before."""
+    """Create a role that no other database of the cluster has created before. Raises TeamDatabaseError."""
     found = await (await connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (role,))).fetchone()
-    if found is None:
+    if found is not None:
+        return
+    try:
         await connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+    except psycopg.errors.InsufficientPrivilege:
+        user = connection.info.user
+        login = sql.Identifier(user).as_string()
+        raise TeamDatabaseError(
+            f"{UNCHANGED}: {user} may not create the roles of the team. A superuser runs `ALTER ROLE {login} "
+            "CREATEROLE`, then the owner `babeltop team init` again"
+        ) from None
 
 
 async def read_status(conninfo: str) -> TeamStatus:
@@ -293,27 +314,25 @@ async def _connection(conninfo: str, failure: str = REFUSED) -> AsyncGenerator[A
     try:
         connection = await connect(conninfo)
     except psycopg.Error as error:
-        raise TeamDatabaseError(f"the team's database cannot be reached: {_text(error)}") from error
+        raise TeamDatabaseError(f"the team's database cannot be reached: {error_text(error)}") from error
     async with connection:
         try:
             yield connection
         except (psycopg.Error, TimeoutError) as error:
-            raise TeamDatabaseError(f"{failure}: {_text(error)}") from error
+            raise TeamDatabaseError(f"{failure}: {error_text(error)}") from error
 
 
 async def _layout(connection: AsyncConnection[tuple[Any, ...]]) -> Layout | None:
-    """Return the layout; None without the schema. Raises TeamDatabaseError if it has none."""
-    if (await _row(connection, "SELECT to_regclass('babeltop.meta') IS NULL"))[0]:
-        return None
+    """Return the layout; None without the schema. Raises TeamDatabaseError if it has none, or the login no role."""
     try:
+        if (await _row(connection, "SELECT to_regclass('babeltop.meta') IS NULL"))[0]:
+            return None
         return Layout(*(await _row(connection, f"SELECT {LAYOUT_COLUMN}"))[0])
     except psycopg.errors.UndefinedColumn:
         raise TeamDatabaseError(UNVERSIONED) from None
+    except psycopg.errors.InsufficientPrivilege:
+        raise no_role(connection.info.user) from None
 
 
 async def _row(connection: AsyncConnection[tuple[Any, ...]], query: LiteralString) -> tuple[Any, ...]:
     return (await fetch(connection, query))[0]
-
-
-def _text(error: psycopg.Error | TimeoutError) -> str:
-    return " ".join(str(error).split())

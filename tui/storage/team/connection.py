@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, LiteralString, cast
 
 import psycopg
-from psycopg import AsyncConnection, conninfo, pq
+from psycopg import AsyncConnection, conninfo, pq, sql
 
 from tui.storage.journal.database import JournalError, OutdatedProgramError, UnreachableError
 from tui.storage.team.layout import LAYOUT_COLUMN, LayoutGuard
@@ -58,6 +58,26 @@ class TeamDatabaseError(JournalError):
 
 class TeamUnreachableError(TeamDatabaseError, UnreachableError):
     """The team's database is away."""
+
+
+def no_role(user: str) -> TeamDatabaseError:
+    """Return the error for a login that may not even read the layout."""
+    login = sql.Identifier(user).as_string()
+    return TeamDatabaseError(
+        f"{user} has no role in the team's database. Its owner grants one: `GRANT babeltop_editor TO {login}`, "
+        "or babeltop_viewer to read only, or babeltop_worker to poll"
+    )
+
+
+def error_text(error: Exception) -> str:
+    """Return the error in one line: of a statement what the server says, else each line of libpq as a sentence."""
+    diagnosis = error.diag if isinstance(error, psycopg.Error) else None
+    if diagnosis is not None and diagnosis.message_primary:
+        lines = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
+    else:
+        lines = str(error).splitlines()
+    sentences = [" ".join(line.split()).lstrip("- ") for line in lines if line]
+    return " ".join(each if each[-1] in ".:?!" else f"{each}." for each in sentences if each).removesuffix(".")
 
 
 class DatabaseClock:
@@ -261,6 +281,8 @@ class TeamDatabase:
             raise TeamDatabaseError(NO_SCHEMA) from None
         except psycopg.errors.UndefinedColumn:
             raise TeamDatabaseError(UNVERSIONED) from None
+        except psycopg.errors.InsufficientPrivilege:
+            raise no_role(connection.info.user) from None
         self.layout.take(found)
 
     async def _connect(self) -> AsyncConnection[tuple[Any, ...]]:
@@ -274,7 +296,7 @@ class TeamDatabase:
     def _failed(self, error: Exception) -> TeamDatabaseError:
         """Return the error for the caller; a connection that may be broken is closed."""
         state = getattr(error, "sqlstate", None)
-        text = " ".join(str(error).split()) or type(error).__name__
+        text = error_text(error) or type(error).__name__
         is_refused = state is not None and self._connection is not None and not self._connection.broken
         if is_refused and not isinstance(error, psycopg.OperationalError):
             self.layout.expire()  # a migration may have removed what the statement needs
@@ -290,7 +312,7 @@ class TeamDatabase:
         if self._away_since is None:
             self._away_since = self.clock.now()
         since = time.strftime("%H:%M:%S", time.localtime(self._away_since))
-        return TeamUnreachableError(f"Team database not reachable since {since}: {self._error}; retrying")
+        return TeamUnreachableError(f"Team database not reachable since {since}: {self._error}")
 
     async def close(self) -> None:
         """Close the connection."""

@@ -176,9 +176,6 @@ class TeamLease:
             return is_other and picked is not None and picked.age >= HANDOVER_AGE
         return is_other or not is_refused
 
-    def _lacks_address(self, account: str) -> bool:
-        return not self._rows[account].base_url and bool(self._addresses.get(account))
-
     def _has_same_address(self, account: str) -> bool:
         own, team = self._addresses.get(account, ""), self._rows[account].base_url
         return not team or team == own
@@ -192,11 +189,11 @@ class TeamLease:
             (TTL,),
         )
         await self._read_leases()
-        new = [each for each in accounts if each not in self._rows or self._lacks_address(each)]
+        new = [each for each in accounts if each not in self._rows]
         if new:
             await self._database.write(
-                "INSERT INTO babeltop.lease AS known (account, base_url) SELECT * FROM unnest(%s::text[], %s::text[]) "
-                "ON CONFLICT (account) DO UPDATE SET base_url = excluded.base_url WHERE known.base_url = ''",
+                "INSERT INTO babeltop.lease (account, base_url) SELECT * FROM unnest(%s::text[], %s::text[]) "
+                "ON CONFLICT (account) DO NOTHING",
                 (new, [self._addresses.get(account, "") for account in new]),
             )
             await self._read_leases()

@@ -151,7 +151,22 @@ It contracts at once: an old worker must not hold the one lease beside the new o
 rows that never change.
 """
 
-MIGRATIONS: Sequence[Migration] = (Migration(_LEASES_BY_ACCOUNT, min_reader=2, min_writer=2),)
+_BASE_URLS_OF_THE_OWNER = """
+REVOKE INSERT, UPDATE ON babeltop.lease FROM babeltop_worker;
+GRANT INSERT (account, base_url), UPDATE (holder, epoch, expires_at, revision, heartbeat, heartbeat_number)
+  ON babeltop.lease TO babeltop_worker;
+REVOKE EXECUTE ON FUNCTION babeltop.maintain FROM PUBLIC;  -- with its owner's rights, it drops requests
+GRANT EXECUTE ON FUNCTION babeltop.maintain TO babeltop_worker;
+"""
+"""A worker gives an account its first base URL; only the owner changes it.
+
+Older workers, which write both by one statement, may not go on: it would be refused to them.
+"""
+
+MIGRATIONS: Sequence[Migration] = (
+    Migration(_LEASES_BY_ACCOUNT, min_reader=2, min_writer=2),
+    Migration(_BASE_URLS_OF_THE_OWNER, min_reader=2, min_writer=3),
+)
 """All migrations, in order: the first one makes layout 2 of layout 1."""
 
 

@@ -65,7 +65,8 @@ class TeamRateLimits:
         if not self._database.layout.is_writable:
             return self._database.layout.restriction
         user, may_update = rows[0]
-        return "" if may_update else f"in a team, requests are a worker's: {user} has not the role babeltop_worker"
+        refusal = f"only workers of the team send requests to services, and {user} has not the role babeltop_worker"
+        return "" if may_update else refusal
 
     def sharer_count(self, account: str) -> int:
         """Return how many accounts of live leaders have the account's key."""

@@ -292,6 +292,6 @@ def check_team(workspace: Workspace) -> Iterator[Finding]:
         "team",
         "clock",
         Level.WARNING if is_off else Level.OK,
-        f"the database's clock is {found.clock_lead:+.1f} s from this computer's",
+        f"the database's clock is {found.clock_lead:+z.1f} s from this computer's",
         "set this machine's clock: the times that a dashboard shows count from it" if is_off else "",
     )
