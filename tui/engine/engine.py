@@ -406,6 +406,9 @@ class Engine:
             await self._on_polled_changed(before.polled)
         if role.text != before.text:
             self._publish_role()
+        for account in role.taken_over:
+            if account.name in self._accounts:
+                self._accounts[account.name].health.take_over(account)
         self._job_store.mark_stale(role.silent)
         self._publish_unknown_accounts(role.silent)
         for account in role.accounts:

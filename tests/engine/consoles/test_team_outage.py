@@ -1,17 +1,18 @@
 """What a console of a team shows while the database is away: one problem, and nothing as live that is not."""
 
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 
 import psycopg
 import pytest
 
 from tests.support.postgres_server import member_of
-from tests.support.team_console import Console, poll, worker_with
-from tests.support.team_database import rows
+from tests.support.team_console import A, Console, is_done, poll, worker_with
+from tests.support.team_database import expire_leases, rows
 from tests.support.waiting import until
 from tui.domain import job_state
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health, Pause, ShowTeam
+from tui.engine.consoles.leader_accounts import leader_accounts
 
 pytestmark = pytest.mark.waits
 STUCK, OTHER = Ref("heygen", "a-stuck-x"), Ref("heygen", "b-stuck-x")
@@ -115,3 +116,41 @@ async def test_the_board_stays_as_it_is_if_the_other_one_cannot_be_read(tmp_path
         await ticks(alice)
         assert list(alice.engine.states) == before
         assert len(before) == (1 if whole_team else 2)
+
+
+@pytest.mark.parametrize("is_standby", [True, False])
+async def test_a_worker_that_takes_over_shows_the_former_ones_health(tmp_path, service, team, is_standby):
+    def second():
+        return Console(tmp_path / "second", service, team, is_worker=True, keys=worker_with("heygen"))
+
+    async with AsyncExitStack() as first, AsyncExitStack() as later:
+        worker = await first.enter_async_context(Console(tmp_path / "first", service, team, is_worker=True))
+        alice = await later.enter_async_context(Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}))
+        await poll(worker, A)
+        await alice.sees(is_done(A))
+        await until(lambda: health(alice) is Health.OK)
+        if is_standby:
+            standby = await later.enter_async_context(second())
+            await until(lambda: health(standby) is Health.OK)
+        await first.aclose()
+        successor = standby if is_standby else await later.enter_async_context(second())
+        await until(lambda: successor.listener.last_role == "polling")
+        await ticks(successor)
+        assert health(successor) is Health.OK, "although it has sent no request"
+        [found] = (await leader_accounts(alice.engine._storage.lease)).values()
+        assert found.health is Health.OK, "in `fleet` too"
+
+
+async def test_what_a_worker_stated_long_ago_is_not_taken_over(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "first", service, team, is_worker=True) as worker,
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+    ):
+        await poll(worker, A)
+        await alice.sees(is_done(A))
+        await until(lambda: health(alice) is Health.OK)
+    expire_leases(team, 3600)
+    async with Console(tmp_path / "second", service, team, is_worker=True) as successor:
+        await until(lambda: successor.listener.last_role == "polling")
+        await ticks(successor)
+        assert health(successor) is Health.UNTRIED

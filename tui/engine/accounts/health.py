@@ -15,6 +15,8 @@ from tui.providers import wait_hints
 from tui.providers.response import HttpResponse, parse_account_headers
 from tui.storage.config.configuration import Account
 
+LEARNED = frozenset({Health.OK, Health.LIMITED, Health.OFFLINE})
+"""Healths that the service has shown, whatever the key."""
 MAX_LOGGED_HINT = 80
 """Characters of a header's value in the log."""
 
@@ -29,6 +31,24 @@ class AccountHealth:
         self._limits = limits
         self._clock = clock
         self._unreadable_hints: set[str] = set()
+
+    def take_over(self, former: AccountState) -> None:
+        """Continue from what the account's former leader published; that its key was refused is its own affair."""
+        is_same_api = former.provider == self.state.provider
+        if is_same_api and former.health in LEARNED and self.state.health in {Health.UNTRIED, *LEARNED}:
+            self.state = replace(
+                self.state,
+                health=former.health,
+                message=former.message,
+                waits_until=former.waits_until,
+                http_status=former.http_status,
+                consecutive_failures=former.consecutive_failures,
+                quota=former.quota,
+                latency=former.latency,
+                skew=former.skew,
+                is_deprecated=former.is_deprecated,
+                sunset_at=former.sunset_at,
+            )
 
     def set_untried(self) -> None:
         """Show a key that no request has used yet."""

@@ -35,6 +35,8 @@ class ConsoleRole(NamedTuple):
     """Accounts whose leader is paused, as its last heartbeat states."""
     accounts: tuple[AccountState, ...] = ()
     """Account states of new heartbeats."""
+    taken_over: tuple[AccountState, ...] = ()
+    """Last states of accounts that this console polls from now on, as their former leader published them."""
     lease_error: str | JournalError = ""
     """Why the leases can't be read, or that no process holds one, for the operator."""
     is_cut_off: bool = False
@@ -90,6 +92,10 @@ class LeaderElection:
         """Last heartbeats by account."""
         self._seen_at: dict[str, float] = {}
         """Instants of the last sign of life of each account's leader."""
+        self._followed: dict[str, AccountState] = {}
+        """Last states of the accounts that others poll, by name."""
+        self._led: set[str] = set()
+        """Accounts that this console polls, or once did."""
         self._paused: set[str] = set()
         self._written_at = -HEARTBEAT_INTERVAL
         self._written: object = None
@@ -105,7 +111,7 @@ class LeaderElection:
             now = self._monotonic()
             if polled is EVERY_ACCOUNT:
                 self._seen_at[""] = now
-                return ConsoleRole(polled)
+                return ConsoleRole(polled, taken_over=self._take_over(polled))
             self._seen_at |= {each: now for each in candidacy.accounts | candidacy.refused if each in polled}
             heartbeats = await self._lease.heartbeats()
         except OSError as error:
@@ -120,13 +126,20 @@ class LeaderElection:
         return self._role(polled, heartbeats)
 
     def _role(self, polled: AccountSet, heartbeats: Iterable[Heartbeat]) -> ConsoleRole:
-        found = {heartbeat.account: heartbeat for heartbeat in heartbeats if heartbeat.account not in polled}
+        found = dict[str, Heartbeat]()
+        for heartbeat in heartbeats:
+            if heartbeat.account not in polled:
+                found[heartbeat.account] = heartbeat
+            elif heartbeat.account not in self._led:  # of its former leader
+                self._followed |= {state.name: state for state in decode_accounts(heartbeat)[0]}
+                self._led.add(heartbeat.account)
         accounts: list[AccountState] = []
         for account, heartbeat in found.items():
             if heartbeat != self._heartbeats.get(account):
                 self._seen_at[account] = self._monotonic()
                 states, is_paused = decode_accounts(heartbeat)
                 accounts += states
+                self._followed |= {state.name: state for state in states}
                 (self._paused.add if is_paused else self._paused.discard)(account)
         self._heartbeats = found
         silent, paused = self._silent(), frozenset(self._paused)
@@ -137,8 +150,13 @@ class LeaderElection:
             silent,
             EVERY_ACCOUNT if "" in paused else paused,
             tuple(accounts),
+            self._take_over(polled),
             NO_WORKER if self._in_team and silent and not polled and not found else "",
         )
+
+    def _take_over(self, polled: AccountSet) -> tuple[AccountState, ...]:
+        """Return the states of the accounts that others polled until now, once."""
+        return tuple(self._followed.pop(name) for name in list(self._followed) if name in polled)
 
     def _silent(self) -> AccountSet:
         """Return the accounts without a sign of life of a leader for too long."""

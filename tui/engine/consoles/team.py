@@ -93,6 +93,8 @@ class TeamMember:
         self._lists: Mapping[str, Sequence[Job]] = {}
         self._lists_on_board: Mapping[str, Sequence[Job]] | None = self._lists
         """Lists with which the board was last brought up to date; a failure is retried."""
+        self._board_lock = asyncio.Lock()
+        """Held while the lists of others are taken and put on the board, of which the last one stays."""
         self._performing: dict[int, asyncio.Task[None]] = {}
         """Commands of other consoles in progress, by number."""
 
@@ -125,11 +127,12 @@ class TeamMember:
     async def show(self, *, whole_team: bool) -> CommandResult:
         """Show the jobs of all watchlists, or of the console's own; without the database nothing moves."""
         try:
-            await self._take_lists()
-            await self._put_on_board(self._board(whole_team=whole_team))
+            async with self._board_lock:
+                await self._take_lists()
+                await self._put_on_board(self._board(whole_team=whole_team))
+                self._chosen, self._lists_on_board = whole_team, None  # an edit meanwhile may have the former one
         except JournalError as error:
             return CommandResult(ok=False, message=f"Board not switched. {error}")
-        self._chosen, self._lists_on_board = whole_team, None  # an edit meanwhile may have the former one
         if not whole_team:
             return CommandResult(message=f"Watchlist {self._exchange.watchlist}")
         lists, jobs = count_of(len(self._lists), "watchlist"), count_of(len(self._job_store.states), "job")
@@ -159,11 +162,12 @@ class TeamMember:
         if may_publish and self._published != self._own:
             await self._exchange.publish(own := self._own)
             self._published = own
-        if self.shows_team if self.is_follower else self._subset is None:
-            await self._take_lists()
-        if (lists := self._lists) is not self._lists_on_board:
-            await self._put_on_board(self._board(whole_team=self.shows_team))
-            self._lists_on_board = lists
+        async with self._board_lock:
+            if self.shows_team if self.is_follower else self._subset is None:
+                await self._take_lists()
+            if (lists := self._lists) is not self._lists_on_board:
+                await self._put_on_board(self._board(whole_team=self.shows_team))
+                self._lists_on_board = lists
 
     async def _take_lists(self) -> None:
         lists = await self._exchange.lists()

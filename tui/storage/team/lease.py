@@ -34,6 +34,9 @@ RENEW_INTERVAL = 5.0
 """Seconds between two renewals."""
 OPEN_AFTER = 15.0
 """Seconds after its expiry from which any worker with the key takes a lease: the one picked for it does not."""
+MAX_FORMER_AGE = 60.0
+"""Seconds after the end of a lease for which the last heartbeat of its holder still tells the next one of the account.
+"""
 HANDOVER_AGE = 30.0
 """Seconds that a worker has lived before others hand their leases over to it."""
 
@@ -48,6 +51,9 @@ class _Row(NamedTuple):
     """Seconds since its expiry; below 0: it has not expired."""
     revision: int
     heartbeat: Heartbeat | None
+    """Last one of the present or of the former holder."""
+    has_worker: bool
+    """Whether the holder is a known worker."""
 
 
 class _Holding(NamedTuple):
@@ -226,7 +232,8 @@ class TeamLease:
                 holder,
                 expired_for,
                 revision,
-                None if pid is None or states is None else Heartbeat(pid, number, bytes(states), clean(host), account),
+                None if states is None else Heartbeat(pid or 0, number, bytes(states), clean(host or ""), account),
+                pid is not None,
             )
             for account, base_url, holder, expired_for, revision, states, number, pid, host in rows
         }
@@ -293,11 +300,18 @@ class TeamLease:
             )
 
     async def heartbeats(self) -> Sequence[Heartbeat]:
-        """Return the last heartbeat of each account whose lease has not expired, as `acquire` has read it if it did."""
+        """Return the last heartbeat of each account whose lease has not expired, as `acquire` has read it if it did.
+
+        Of an account that this process has just taken over it is that of the former holder, unless that is too old.
+        """
         if not self._has_read:
             await self._read_leases()
         self._has_read = False
-        return [row.heartbeat for row in self._rows.values() if row.heartbeat is not None and row.expired_for < 0]
+        return [row.heartbeat for row in self._rows.values() if row.heartbeat is not None and self._is_recent(row)]
+
+    def _is_recent(self, row: _Row) -> bool:
+        is_live = row.has_worker and row.expired_for < 0
+        return is_live or (row.account in self.held and row.expired_for < MAX_FORMER_AGE)
 
     async def write_heartbeats(self, encode: Callable[[AccountSet], bytes]) -> None:
         """Write the heartbeats of the accounts that this process still holds, by one statement."""
