@@ -37,6 +37,8 @@ class Command(NamedTuple):
     """The footer shows the lowest first; 0: not in the footer."""
     writes: bool = False
     """Disabled by `--readonly`."""
+    for_viewers: bool = True
+    """False: disabled for the role viewer of a team, as are all that write."""
 
 
 GROUPS = MOVE, VIEW, JOBS, RESULTS, PROGRAM = "Move", "View", "Jobs", "Results", "Program"
@@ -103,12 +105,20 @@ COMMANDS = (
     Command("undo", ("u",), "undo", "undo the last change of the watchlist", JOBS, 11, writes=True),
     Command("archive", ("x",), "archive", "archive or unarchive", JOBS, writes=True),
     Command("mute", ("m",), "mute", "mute or unmute alerts and hooks", JOBS, writes=True),
-    Command("refresh", ("r",), "refresh", "refresh now", JOBS, 4),
-    Command("refresh_all", ("R",), "refresh all", "refresh all jobs in the table", JOBS),
-    Command("renew", ("L",), "renew link", "renew the links now", RESULTS),
-    Command("pause", ("Z",), "pause", "pause or resume polling; r still refreshes", JOBS),
+    Command("refresh", ("r",), "refresh", "refresh now", JOBS, 4, for_viewers=False),
+    Command("refresh_all", ("R",), "refresh all", "refresh all jobs in the table", JOBS, for_viewers=False),
+    Command("renew", ("L",), "renew link", "renew the links now", RESULTS, for_viewers=False),
+    Command("pause", ("Z",), "pause", "pause or resume polling; r still refreshes", JOBS, for_viewers=False),
     Command("copy_id", ("y",), "copy id", "copy the ids to the clipboard (OSC 52), one per line", RESULTS),
-    Command("copy_link", ("Y",), "copy link", "copy the links to the clipboard (OSC 52), one per line", RESULTS, 5),
+    Command(
+        "copy_link",
+        ("Y",),
+        "copy link",
+        "copy the links to the clipboard (OSC 52), one per line",
+        RESULTS,
+        5,
+        for_viewers=False,
+    ),
     Command("open_link", ("o",), "open", "open the links, or the folders of the downloads", RESULTS, 6, writes=True),
     Command("download", ("D",), "download", "download the files; press again to cancel", RESULTS, 7, writes=True),
     Command("palette", ("colon", "ctrl+p"), "commands", "all commands by name", PROGRAM, 7),

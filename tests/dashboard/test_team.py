@@ -8,7 +8,7 @@ from tests.dashboard.test_dashboard import dashboard, text_of, toasts
 from tests.support.fake_engine import FakeEngine
 from tests.support.waiting import until
 from tui.dashboard.app import Babeltop
-from tui.dashboard.widgets.bars import TopBar
+from tui.dashboard.widgets.bars import FooterBar, TopBar
 from tui.engine.api import Health, Update
 from tui.presentation.columns import EMPTY_CELL, row_cells
 from tui.presentation.table_layout import visible_columns
@@ -134,3 +134,48 @@ async def test_of_an_account_of_which_nothing_is_known_nothing_is_promised(
         await pilot.pause()
         assert "unknown" in text_of(pilot)
         assert "●" not in text_of(pilot)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_viewer_is_offered_only_what_its_role_can_do(app: Babeltop, engine: FakeEngine, size: tuple[int, int]):
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        assert "refresh" in footer(pilot)
+        engine.push(Update(states={}, role="viewing poller"))
+        await until(lambda: "refresh" not in footer(pilot))
+        assert not {"add", "refresh", "copy link", "open", "download", "remove", "undo"} & footer(pilot)
+        assert {"help", "filter", "commands", "quit"} <= footer(pilot)
+        offered = {command.id for command in dashboard(pilot).possible_commands()}
+        assert not offered & {"edit", "archive", "mute", "refresh_all", "renew", "pause"}
+        assert {"copy_id", "team", "why", "accounts"} <= offered
+        await pilot.press("r")
+        await pilot.pause()
+        assert toasts(pilot)[-1] == "Read-only: refresh is disabled for the role viewer"
+        assert not engine.refreshed
+        await pilot.press("colon", *"renew")
+        await pilot.pause(1)
+        assert "renew link" not in text_of(pilot)
+        await pilot.press("escape")
+        engine.push(Update(states={}, role="polling"))
+        await until(lambda: "refresh" in footer(pilot))
+
+
+def footer(pilot: Pilot[None]) -> set[str]:
+    """Return the titles in the last line of the screen."""
+    return {text.strip() for text, tone in dashboard(pilot).query_one(FooterBar).texts()[0] if tone == "quiet"} | {
+        text.strip() for text, _ in dashboard(pilot).query_one(FooterBar).texts()[1]
+    }
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_a_toast_leaves_the_filter_and_its_hint_in_view(app: Babeltop, size: tuple[int, int]):
+    async with app.run_test(size=size, notifications=True) as pilot:
+        await pilot.press("slash", *"status")
+        await pilot.pause()
+        dashboard(pilot).toast(
+            "Whole team: 2 jobs of 2 watchlists, which is a long text for a toast on a narrow screen"
+        )
+        await until(lambda: any(toast.region.area for toast in app.screen.query("Toast")))
+        assert (
+            max(toast.region.bottom for toast in app.screen.query("Toast")) <= app.screen.query_one("#filter").region.y
+        )

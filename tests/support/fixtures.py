@@ -78,17 +78,22 @@ class RecordingListener:
         self.orders: list[tuple[Ref, ...]] = []
         """Orders of the watchlist, oldest first."""
         self.accounts: dict[str, AccountState] = {}
-        self.roles: list[str] = []
-        """Roles, oldest first."""
+        self.role_events: list[RoleChanged] = []
+        """Changes of the role, oldest first."""
         self.problems: list[tuple[str, ...]] = []
         """Problems after each change of them, oldest first."""
         self.notices: list[Notice] = []
         self.downloads: list[DownloadProgress] = []
 
     @property
+    def roles(self) -> list[str]:
+        """Roles, oldest first."""
+        return [event.role for event in self.role_events]
+
+    @property
     def last_role(self) -> str:
         """The present role; "" before the first one."""
-        return self.roles[-1] if self.roles else ""
+        return self.role_events[-1].role if self.role_events else ""
 
     @property
     def last_problems(self) -> tuple[str, ...]:
@@ -105,8 +110,8 @@ class RecordingListener:
                 self.accounts[event.name] = event
             case ProblemsChanged(problems):
                 self.problems.append(problems)
-            case RoleChanged(role):
-                self.roles.append(role)
+            case RoleChanged():
+                self.role_events.append(event)
             case DownloadProgress():
                 self.downloads.append(event)
             case Notice():

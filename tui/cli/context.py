@@ -11,7 +11,7 @@ from tui.domain.job_state import JobState
 from tui.domain.models import Ref
 from tui.storage import paths
 from tui.storage.config.configuration import Account, WorkspacePaths
-from tui.storage.journal.database import JournalError
+from tui.storage.journal.database import JournalError, UnreachableError
 from tui.storage.watchlist.operations import EditResult
 from tui.storage.workspace import Workspace
 
@@ -49,8 +49,10 @@ def edit_watchlist(workspace: Workspace, operation: "Operation") -> EditResult:
     _, result = workspace.edit_watchlist(operation)
     try:
         workspace.publish_watchlist()
+    except UnreachableError as error:
+        print_message(f"{error}. The next dashboard or command that reaches it publishes the watchlist, if you may")
     except JournalError as error:
-        print_message(f"{error}. The next dashboard or command that reaches it publishes the watchlist")
+        print_message(str(error))
     return result
 
 

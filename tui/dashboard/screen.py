@@ -119,7 +119,7 @@ class Dashboard(Screen[None]):
         """Operations that take back the changes of the watchlist, the last one last."""
         self._top_bar = TopBar(board, self.zone, role)
         self._view_bar = ViewBar(board, lambda: len(self.table.rows))
-        self._footer = FooterBar(list(self.commands.values()))
+        self._footer = FooterBar(self.possible_commands)
         self._no_matches = Static(id="no-matches", markup=False)
         self._banner = Static(id="banner", markup=False)
         self._inputs: dict[str, Input] = {}
@@ -141,6 +141,20 @@ class Dashboard(Screen[None]):
     def is_readonly(self) -> bool:
         """Whether nothing may be written: by `--readonly`, or as viewer of a team."""
         return self.readonly or self.board.is_viewer
+
+    def can_run(self, command: Command) -> bool:
+        """Return whether the operator may run the command at all."""
+        is_disabled = (command.writes and self.is_readonly) or (not command.for_viewers and self.board.is_viewer)
+        return not is_disabled
+
+    def refuse(self, command: Command) -> None:
+        """Show that the operator may not run the command."""
+        why = " for the role viewer" if self.board.is_viewer else ""
+        self.toast(f"Read-only: {command.title} is disabled{why}", ok=False)
+
+    def possible_commands(self) -> tuple[Command, ...]:
+        """Return the commands that the operator may run."""
+        return tuple(command for command in self.commands.values() if self.can_run(command))
 
     @property
     def typed_app(self) -> App[None]:
@@ -223,12 +237,14 @@ class Dashboard(Screen[None]):
         self.update_rows()
 
     def _apply(self, updates: Iterable[Update]) -> None:
-        columns = self.board.columns
+        columns, was_viewer = self.board.columns, self.board.is_viewer
         for update in updates:
             self.board.apply_update(update)
         if self.board.columns != columns:
             self.query_one(TableHeader).refresh()
             self.table.on_columns_change()
+        if self.board.is_viewer is not was_viewer:
+            self._footer.tick()
 
     def show_all_jobs(self, update: Update) -> None:
         """Apply the update with all jobs, after a first frame with those at the top."""
@@ -301,7 +317,7 @@ class Dashboard(Screen[None]):
         if self.board.is_paused:
             is_paused_here = self.board.role == PAUSED
             resume = "Polling paused. Z: resume" if is_paused_here else "Polling paused by the leader. Z there: resume"
-            problems.append(f"{resume} · r: refresh")
+            problems.append(resume if self.board.is_viewer else f"{resume} · r: refresh")
         if self.held_updates is not None:
             problems.append("View frozen; polling continues. z: unfreeze")
         text = "\n".join(problems)
@@ -324,9 +340,8 @@ class Dashboard(Screen[None]):
         from tui.dashboard.actions import HANDLERS  # imported after the first frame: 2 ms
 
         command = self.commands[command_id]
-        if self.is_readonly and command.writes:
-            why = " for the role viewer" if self.board.is_viewer else ""
-            self.toast(f"Read-only: {command.title} is disabled{why}", ok=False)
+        if not self.can_run(command):
+            self.refuse(command)
         else:
             HANDLERS[command.id](self)
 

@@ -221,6 +221,7 @@ class Engine:
         self.tick_count = 0
         """Ticks so far: a watchdog sees that the engine goes on."""
         self._published_accounts: dict[str, AccountState] = {}
+        self._published_role: RoleChanged | None = None
         for name, runtime in self._accounts.items():
             runtime.set_key(workspace.keys.get(name))
 
@@ -382,6 +383,7 @@ class Engine:
             await self._watchlist_watcher.check()
             if self._team is not None:
                 await self._team.check([name for name in self._accounts if name in self._role.polled])
+                self._publish_role()
             for name in self._workspace.keys.forget_changed():
                 self._reload_key(name)
             await self._merge_journal_changes()
@@ -404,8 +406,7 @@ class Engine:
         self._job_store.set_problem("lease", role.problem or ("" if role.is_cut_off else self._describe_silence(role)))
         if role.polled != before.polled:
             await self._on_polled_changed(before.polled)
-        if role.text != before.text:
-            self._publish_role()
+        self._publish_role()
         for account in role.taken_over:
             if account.name in self._accounts:
                 self._accounts[account.name].health.take_over(account)
@@ -445,7 +446,10 @@ class Engine:
 
     def _publish_role(self) -> None:
         text = "paused" if self._paused and self._role.is_leader else self._role.text
-        self._publish(RoleChanged(text, self._team is not None and self._team.shows_team))
+        event = RoleChanged(text, self._team is not None and self._team.shows_team)
+        if event != self._published_role:
+            self._published_role = event
+            self._publish(event)
 
     def _sync_clock(self) -> None:
         """Spread overdue polls after a suspend; move the schedule along if the clock was set."""

@@ -284,8 +284,12 @@ class Workspace:
     def _team_jobs(self, own: Sequence[Job]) -> Sequence[Job]:
         from tui.domain.team import team_board
 
-        lists, name = self.team_lists(), self._watchlist_name()
-        return team_board({**lists, name: own}, name)
+        async def read(storage: "TeamStorage") -> Mapping[str, Sequence[Job]]:
+            await storage.journal.external_changes()  # which reads the role
+            lists = await storage.team.lists() or {}
+            return lists if storage.team.is_viewer or self.readonly else {**lists, storage.team.watchlist: own}
+
+        return team_board(self._read_team(read), self._watchlist_name())
 
     def _warn_of(self, problems: Iterable[str]) -> None:
         self.warnings += [f"{self.paths.watchlist_file}: {problem}" for problem in problems]

@@ -9,6 +9,7 @@ from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
 from tests.support.postgres_server import member_of, postgres_server
 from tests.support.team_console import KEYLESS, A, B, Console, is_done, poll, worker_with
+from tests.support.team_database import rows
 from tests.support.waiting import until
 from tui.domain import job_state
 from tui.domain.models import Job, Phase, Ref
@@ -119,7 +120,7 @@ async def test_a_viewer_follows_and_changes_nothing(tmp_path, service, team):
         history = await vera.engine.job_history(A)
         assert (history.body, history.requests) == (None, ())
         assert [change.after for change in history.phase_changes][-1] is Phase.DONE
-        assert vera.listener.last_problems == ()
+        assert len(vera.listener.last_problems) == 1
         assert alice.engine.states[A].poll_count == polls
 
 
@@ -439,3 +440,60 @@ async def test_a_command_that_an_outage_interrupts_stays_open_and_is_performed_l
     assert len(performed) == 2
     await storage.close()
     worker.workspace.close()
+
+
+async def test_a_viewers_own_list_is_not_the_teams_which_is_one_problem(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}) as alice,
+        Console(tmp_path / "vera", service, member_of(team, "viewer"), {"heygen": (A.id, B.id)}) as vera,
+    ):
+        await alice.sees(lambda states: A in states)
+        await until(
+            lambda: (
+                vera.listener.last_problems
+                == (
+                    "Role viewer: your watchlist is not published. No worker polls heygen:b-fine-x, which no published "
+                    "list has. An editor can add it",
+                )
+            )
+        )
+        shown = await vera.engine.perform(ShowTeam(True))
+        assert (shown.ok, shown.message) == (True, "Whole team: 1 job of 1 watchlist")
+        assert [(ref, state.job.owners) for ref, state in vera.engine.states.items()] == [(A, ("alice",))]
+        await until(lambda: vera.listener.last_problems == ())
+        assert (await vera.engine.perform(ShowTeam(False))).ok
+        assert list(vera.engine.states) == [A, B]
+        await until(lambda: len(vera.listener.last_problems) == 1)
+        vera.workspace.edit_watchlist(Remove((B,)))
+        await until(lambda: vera.listener.last_problems == ())
+
+
+async def test_a_viewers_board_shows_the_owners_as_soon_as_it_is_the_teams(tmp_path, service, team):
+    async with (
+        Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}),
+        Console(tmp_path / "vera", service, member_of(team, "viewer"), {"heygen": (B.id,)}) as vera,
+    ):
+        await until(lambda: vera.listener.last_role.startswith("viewing"))
+        assert not vera.listener.role_events[-1].shows_team
+        vera.workspace.edit_watchlist(Remove((B,)))
+        await vera.sees(lambda states: list(states) == [A])
+        await until(lambda: vera.listener.role_events[-1].shows_team)
+
+
+async def test_a_watchlist_name_of_another_login_is_named_with_the_way_out(tmp_path, service, team):
+    async with Console(tmp_path / "alice", service, team, {"heygen": (A.id,)}):
+        await until(lambda: rows(team, "SELECT name FROM babeltop.watchlist") == [("alice",)])
+        (tmp_path / "other").mkdir()
+        login = member_of(team, "editor")
+        async with Console(tmp_path / "other" / "alice", service, login, {"heygen": (B.id,)}) as other:
+            [problem] = await until_problems(other)
+            assert problem == (
+                "Watchlist alice belongs to the login postgres, so that yours is not published: set another name under "
+                '[team] in config.toml, as in watchlist = "alice-2"'
+            )
+
+
+async def until_problems(console):
+    """Return the problems of a console as soon as it has any."""
+    await until(lambda: console.listener.last_problems)
+    return console.listener.last_problems

@@ -86,8 +86,8 @@ def _confirm(dashboard: "Dashboard", refs: Sequence[Ref], title: str, question: 
 
     if not refs:
         dashboard.toast(f"{title}: no job of this day needs it", ok=False)
-    elif dashboard.is_readonly and isinstance(command, Download):
-        dashboard.toast("Read-only: download is disabled", ok=False)
+    elif not dashboard.can_run(run := dashboard.commands["download" if isinstance(command, Download) else "renew"]):
+        dashboard.refuse(run)
     else:
         screen = ConfirmScreen(title, question, f"{title.lower()} all")
         open_dialog(dashboard, screen, lambda _: dashboard.send_command(command))

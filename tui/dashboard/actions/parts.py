@@ -12,9 +12,6 @@ from tui.engine.api import Download, Renew
 if TYPE_CHECKING:
     from tui.dashboard.screen import Dashboard
 
-_WRITES: frozenset[CommandId] = frozenset({"open_link", "download"})
-"""Commands that --readonly disables."""
-
 
 def has_parts(dashboard: "Dashboard") -> bool:
     """Return whether the job under the cursor has parts to show."""
@@ -37,8 +34,8 @@ def show_parts(dashboard: "Dashboard") -> None:
 def _run(dashboard: "Dashboard", ref: Ref, command: CommandId, language: str | None) -> None:
     links = links_of(dashboard.board.states[ref].links, language) if ref in dashboard.board.states else ()
     link = job_state.primary_of(links)
-    if dashboard.is_readonly and command in _WRITES:
-        dashboard.toast("Read-only: open and download are disabled", ok=False)
+    if not dashboard.can_run(dashboard.commands[command]):
+        dashboard.refuse(dashboard.commands[command])
     elif language is None or link is None:
         dashboard.toast("This part has no link", ok=False)
     elif command == "download":

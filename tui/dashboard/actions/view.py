@@ -296,7 +296,7 @@ def show_help(dashboard: "Dashboard") -> None:
     """Open the help."""
     from tui.dashboard.dialogs.help import HelpScreen
 
-    commands = tuple(dashboard.commands.values())
+    commands = dashboard.possible_commands()
     dashboard.typed_app.push_screen(HelpScreen(commands, dashboard.board.render_options.glyphs))
 
 

@@ -43,7 +43,8 @@ class AccountsScreen(Dialog[None]):
         with Vertical(classes="dialog") as dialog:
             dialog.border_title = Content("Accounts")
             yield VimOptionList(compact=True)
-            yield Static("r: retry, reloading the key · Esc: close", classes="keys", markup=False)
+            retry = "" if self._board.is_viewer else "r: retry, reloading the key · "
+            yield Static(f"{retry}Esc: close", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show the accounts with the selected one, and keep them up to date."""

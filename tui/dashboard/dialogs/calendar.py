@@ -27,7 +27,7 @@ NUMBERS_FROM = 150
 """Cells of the terminal from which on hours are numbers; else bars."""
 TOTAL_WIDTH, SAVED_WIDTH = 5, 5
 """Cells of a day's totals."""
-KEYS = "Enter: keep the filter · L: renew the day · D: download it · Esc: close"
+KEYS = ("Enter: keep the filter", "L: renew the day", "D: download it", "Esc: close")
 
 
 class CalendarScreen(Dialog[bool]):
@@ -59,7 +59,8 @@ class CalendarScreen(Dialog[bool]):
         with Vertical(classes="below-table"):
             yield Static(id="calendar-head", markup=False)
             yield VimOptionList(compact=True)
-            yield Static(KEYS, classes="keys", markup=False)
+            keys = (KEYS[0], KEYS[-1]) if self._board.is_viewer else KEYS
+            yield Static(" · ".join(keys), classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show the days, with the first one on which a link expires, and keep them up to date."""

@@ -23,7 +23,7 @@ class CommandProvider(Provider):
     """Commands of the table by name, with their keys. The search covers the help, too."""
 
     async def discover(self) -> Hits:
-        """Yield all commands, by name."""
+        """Yield the commands that the operator may run, by name."""
         for dashboard, command in self._commands():
             run = partial(dashboard.action_run_command, command.id)
             yield DiscoveryHit(_line(Content(command.title), command), run, text=command.title, help=command.help)
@@ -42,7 +42,7 @@ class CommandProvider(Provider):
         dashboard = self.screen
         if not isinstance(dashboard, Dashboard):
             return []
-        return [(dashboard, command) for command in sorted(dashboard.commands.values(), key=lambda each: each.title)]
+        return [(dashboard, command) for command in sorted(dashboard.possible_commands(), key=lambda each: each.title)]
 
 
 def _line(name: Content, command: Command) -> Content:

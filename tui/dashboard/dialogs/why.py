@@ -45,7 +45,8 @@ class WhyScreen(TextDialog):
         with VerticalScroll(classes="dialog") as dialog:
             dialog.border_title = Content(f"Why: {self._account}")
             yield Static(id="why-text", markup=False)
-            yield Static("r: retry, reloading the key · Esc: close", classes="keys", markup=False)
+            retry = "" if self._board.is_viewer else "r: retry, reloading the key · "
+            yield Static(f"{retry}Esc: close", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show the text, and keep it up to date."""

@@ -53,8 +53,8 @@ class PartsScreen(ListDialog[None]):
             dialog.border_title = Content("Parts")
             yield VimOptionList(compact=True)
             yield Static(id="part-links", markup=False)
-            keys = "Y: copy link · o: open · D: download · L: renew · Esc: close"
-            yield Static(keys, classes="keys", markup=False)
+            keys = "" if self._board.is_viewer else "Y: copy link · o: open · D: download · L: renew · "
+            yield Static(f"{keys}Esc: close", classes="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show the parts, and keep them up to date."""

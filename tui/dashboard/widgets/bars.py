@@ -1,6 +1,6 @@
 """One-line bars around the table: accounts at the top, views below them, keys at the bottom."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
 
 from rich.segment import Segment
@@ -258,18 +258,23 @@ class FooterBar(Bar):
             super().__init__()
             self.command_id = command_id
 
-    def __init__(self, commands: Sequence[Command]) -> None:
+    def __init__(self, commands: Callable[[], Iterable[Command]]) -> None:
+        """`commands` returns those that the operator can run."""
         super().__init__()
         self.hint: list[TonedText] = []
         """Shown instead of the keys."""
-        self._commands = sorted(
-            (command for command in commands if command.footer_priority), key=lambda each: each.footer_priority
-        )
+        self._find_commands = commands
+        self._commands: Sequence[Command] = ()
+        """Commands of the line as last drawn, by priority."""
 
     def texts(self) -> tuple[list[TonedText], list[TonedText]]:
         """Return the keys: ` ? help   / filter   …   ^q quit`."""
         if self.hint:
             return self.hint, []
+        self._commands = sorted(
+            (command for command in self._find_commands() if command.footer_priority),
+            key=lambda each: each.footer_priority,
+        )
         *others, last = self._commands
         right: list[TonedText] = [(key_label(last.keys[0]), "key"), (f" {last.title} ", "quiet")]
         room = self.size.width - _width(right) - 1

@@ -172,7 +172,7 @@ class DetailPages:
             elapsed = formatting.span(now - state.phase_since)
             phase += f" {elapsed} ago" if state.phase in PAST_PHASES else f" for {elapsed}"
         if state.phase is Phase.BLOCKED:
-            return f"{phase}: payment or permission missing. Resolve it, then r: refresh"
+            return f"{phase}: payment or permission missing{self._hint('. Resolve it, then r: refresh')}"
         left = evaluation.remaining(state, self._board.context)
         if left is None or state.duration_fit is None:
             return phase
@@ -197,12 +197,16 @@ class DetailPages:
         if self._board.is_paused and state.next_poll_at is not None:
             return "polling paused"
         if state.job.archived:
-            return "no more: archived; x: unarchive"
+            return f"no more: archived{self._hint('; x: unarchive')}"
         if account is not None and account.health is Health.UNKNOWN and state.next_poll_at is not None:
             return "next poll not known"
         if account is not None and account.health in UNPOLLED and state.phase in ACTIVE:
             return "no more until the account has a key"
-        return "no more: ended; r: refresh" if state.phase in ENDED else "none scheduled; r: refresh"
+        return f"{'no more: ended' if state.phase in ENDED else 'none scheduled'}{self._hint('; r: refresh')}"
+
+    def _hint(self, text: str) -> str:
+        """Return the hint to a key; "" for a viewer of a team, which no command of such a key is for."""
+        return "" if self._board.is_viewer else text
 
     def _next_poll(self, state: JobState, seconds: float) -> str:
         """Return when the next poll is sent, and what it waits for: the account, or the job's own schedule."""
@@ -279,10 +283,11 @@ class DetailPages:
             return f"no expiry known{EXPIRY_NOTES.get(source, '')}"
         estimate = "" if link.expiry_is_exact else "~"
         if expiry.is_expired(link, now):
-            return f"expired {estimate}{formatting.age(-left)} ago; L: renew"
+            return f"expired {estimate}{formatting.age(-left)} ago{self._hint('; L: renew')}"
         explained = f"{EXPIRY_SOURCES.get(source, 'estimated from first seen')}{EXPIRY_NOTES.get(source, '')}"
         at = formatting.instant(now + left, self._zone(), now)
-        remedy = "; L: renew" if expiry.is_expiring(link, now, self._board.context.warn_before) else ""
+        is_expiring = expiry.is_expiring(link, now, self._board.context.warn_before)
+        remedy = self._hint("; L: renew") if is_expiring else ""
         return f"expires in {estimate}{formatting.duration(left)}, {at} ({explained}){remedy}"
 
     # The other tabs.

@@ -117,7 +117,16 @@ class TeamMember:
         name = self._exchange.watchlist
         if not self.is_follower:
             return merge_lists({**self._lists, name: self._own}, name)
-        return team_board({**(self._lists if whole_team else {}), name: self._own}, name)
+        return team_board(self._published_lists if whole_team else {name: self._own}, name)
+
+    @property
+    def _published_lists(self) -> Mapping[str, Sequence[Job]]:
+        """All watchlists of the team, with this console's as it is published soon."""
+        return {**self._lists, self._exchange.watchlist: self._own} if self._may_publish else self._lists
+
+    @property
+    def _may_publish(self) -> bool:
+        return self._publishes and not self.is_viewer
 
     @property
     def shows_team(self) -> bool:
@@ -135,7 +144,8 @@ class TeamMember:
             return CommandResult(ok=False, message=f"Board not switched. {error}")
         if not whole_team:
             return CommandResult(message=f"Watchlist {self._exchange.watchlist}")
-        lists, jobs = count_of(len(self._lists), "watchlist"), count_of(len(self._job_store.states), "job")
+        jobs = count_of(len(self._job_store.states), "job")
+        lists = count_of(sum(map(bool, self._published_lists.values())), "watchlist")
         return CommandResult(message=f"Whole team: {jobs} of {lists}")
 
     def refusal(self, operation: Operation) -> str:
@@ -153,17 +163,30 @@ class TeamMember:
         except JournalError as error:
             self._job_store.set_problem("team", error)
             return
-        self._job_store.set_problem("team", self._exchange.restriction)
+        self._job_store.set_problem("team", self._exchange.restriction or self._describe_unlisted())
         if polled:
             await self._perform_requests(polled)
 
+    def _describe_unlisted(self) -> str:
+        """Return which jobs of this console's watchlist no worker polls, as it does not publish them; "" if none."""
+        if self._may_publish or self.shows_team or not self.is_follower:
+            return ""
+        listed = {job.ref for jobs in self._lists.values() for job in jobs}
+        unlisted = [job.ref for job in self._own if job.ref not in listed and not job.archived]
+        if not unlisted:
+            return ""
+        jobs, them = (str(unlisted[0]), "it") if len(unlisted) == 1 else (f"{len(unlisted)} of its jobs", "them")
+        return (
+            f"{'Role viewer' if self.is_viewer else '--readonly'}: your watchlist is not published. No worker polls "
+            f"{jobs}, which no published list has. An editor can add {them}"
+        )
+
     async def _exchange_watchlists(self) -> None:
-        may_publish = self._publishes and not self.is_viewer and not self._exchange.restriction
-        if may_publish and self._published != self._own:
+        if self._may_publish and not self._exchange.restriction and self._published != self._own:
             await self._exchange.publish(own := self._own)
             self._published = own
         async with self._board_lock:
-            if self.shows_team if self.is_follower else self._subset is None:
+            if self.shows_team or not self._may_publish if self.is_follower else self._subset is None:
                 await self._take_lists()
             if (lists := self._lists) is not self._lists_on_board:
                 await self._put_on_board(self._board(whole_team=self.shows_team))

@@ -3,13 +3,20 @@
 from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
+import psycopg
 
 from tui.domain.models import Job
 from tui.presentation.sanitize import clean
 from tui.storage.protocols import OpenCommand
-from tui.storage.team.connection import SHORT_TIMEOUT, TeamDatabase
+from tui.storage.team.connection import SHORT_TIMEOUT, TeamDatabase, TeamDatabaseError
 from tui.storage.team.lease import TTL
 from tui.storage.watchlist.parser import trusted_jobs
+
+NOT_EDITOR = "Your role in the team publishes no watchlist: the database's owner grants babeltop_editor"
+NOT_OWNER = (
+    "Watchlist {name} belongs to the login {owner}, so that yours is not published: set another name under [team] in "
+    'config.toml, as in watchlist = "{name}-2"'
+)
 
 _encode = msgspec.json.Encoder().encode
 _decode_jobs = msgspec.json.Decoder(tuple[Job, ...]).decode
@@ -38,14 +45,30 @@ class TeamExchange:
 
     async def publish(self, jobs: Sequence[Job]) -> None:
         """Publish the jobs of this process's watchlist in place of those it has published; none if none ever were."""
-        await self._database.write(
-            "INSERT INTO babeltop.watchlist AS known (name, jobs) "
-            "SELECT %(name)s, %(jobs)s WHERE %(has_jobs)s OR EXISTS "
-            "(SELECT FROM babeltop.watchlist WHERE name = %(name)s) "
-            "ON CONFLICT (name) DO UPDATE SET jobs = excluded.jobs, revision = known.revision + 1, "
-            "published_at = now() WHERE known.jobs <> excluded.jobs",
-            {"name": self.watchlist, "jobs": _encode(tuple(jobs)), "has_jobs": bool(jobs)},
+        try:
+            await self._database.write(
+                "INSERT INTO babeltop.watchlist AS known (name, jobs) "
+                "SELECT %(name)s, %(jobs)s WHERE %(has_jobs)s OR EXISTS "
+                "(SELECT FROM babeltop.watchlist WHERE name = %(name)s) "
+                "ON CONFLICT (name) DO UPDATE SET jobs = excluded.jobs, revision = known.revision + 1, "
+                "published_at = now() WHERE known.jobs <> excluded.jobs",
+                {"name": self.watchlist, "jobs": _encode(tuple(jobs)), "has_jobs": bool(jobs)},
+            )
+        except TeamDatabaseError as error:
+            if isinstance(error.__cause__, psycopg.errors.InsufficientPrivilege):
+                raise TeamDatabaseError(await self._why_not_published()) from error
+            raise
+
+    async def _why_not_published(self) -> str:
+        [(may_publish, owner)] = await self._database.execute(
+            "SELECT has_any_column_privilege('babeltop.watchlist', 'INSERT'), "
+            "(SELECT owner::text FROM babeltop.watchlist WHERE name = %s)",
+            (self.watchlist,),
+            seconds=SHORT_TIMEOUT,
         )
+        if not may_publish:
+            return NOT_EDITOR
+        return NOT_OWNER.format(name=self.watchlist, owner=clean(owner or ""))
 
     async def lists(self) -> Mapping[str, Sequence[Job]] | None:
         """Read all published watchlists, in the order of their names; None: no change.

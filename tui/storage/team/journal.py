@@ -145,11 +145,11 @@ class TeamJournal:
         """Read the revision of the last batch of each account, and what the role may read."""
         rows = await self._database.execute_timed(
             "SELECT account, revision, NOT has_column_privilege('babeltop.job', 'results', 'SELECT'), "
-            f"{LAYOUT_AND_TIME} FROM babeltop.lease"
+            f"{LAYOUT_AND_TIME} FROM (SELECT) AS always LEFT JOIN babeltop.lease ON true"  # without a lease too
         )
         for _, _, is_viewer in rows[:1]:
             self._database.is_viewer = is_viewer
-        return {account: revision for account, revision, _ in rows}
+        return {account: revision for account, revision, _ in rows if account is not None}
 
     @property
     def _results_column(self) -> str:
