@@ -1,6 +1,5 @@
 """What holds for every test."""
 
-import asyncio
 import gc
 import os
 import signal
@@ -69,8 +68,4 @@ def postgres(tmp_path_factory: pytest.TempPathFactory):
 @pytest.fixture
 def team(postgres):
     """Connection string of a new database with the schema of a team."""
-    from tui.storage.team.administration import initialize
-
-    database = postgres.new_database()
-    asyncio.run(initialize(database))
-    return database
+    return postgres.new_team()
