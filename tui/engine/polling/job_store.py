@@ -70,6 +70,7 @@ class JobStore:
         self.states: dict[Ref, JobState] = {}
         self._order: tuple[Ref, ...] | None = None
         """Published order of the watchlist; None: none yet."""
+        self._listed_accounts = frozenset[str]()
         self._journal = journal
         self._publish = publish
         self._now = context.now
@@ -164,12 +165,11 @@ class JobStore:
         Those of other accounts are again as fresh as before, if nothing newer came meanwhile.
         """
         mark = self._now() - 1
-        for state in list(self.states.values()) if accounts else ():
-            if state.job.account in accounts:
-                marked, _ = job_state.reduce(state, MarkedStale(mark))
-                if marked != state:
-                    self._fresh_until[state.job.ref] = mark, state.stale_after
-                    self._update(marked)
+        for state in self._active_states(accounts):
+            marked, _ = job_state.reduce(state, MarkedStale(mark))
+            if marked != state:
+                self._fresh_until[state.job.ref] = mark, state.stale_after
+                self._update(marked)
         for ref in [ref for ref in self._fresh_until if ref.account not in accounts]:
             marked_at, stale_after = self._fresh_until.pop(ref)
             state = self.states.get(ref)
@@ -177,11 +177,16 @@ class JobStore:
                 fresh = PollScheduled(state.next_poll_at, state.next_poll_reason, stale_after, state.duration_fit)
                 self._update(job_state.reduce(state, fresh)[0])
 
-    def active_accounts(self) -> frozenset[str]:
-        """Return the accounts with jobs to be polled."""
-        return frozenset(
-            state.job.account for state in self.states.values() if state.phase in ACTIVE and not state.job.archived
-        )
+    def active_accounts(self, accounts: AccountSet) -> frozenset[str]:
+        """Return those of the accounts that have jobs to be polled."""
+        return frozenset(state.job.account for state in self._active_states(accounts) if not state.job.archived)
+
+    def _active_states(self, accounts: AccountSet) -> list[JobState]:
+        """Return the states of the active jobs of these accounts."""
+        listed = frozenset(account for account in self._listed_accounts if account in accounts)
+        if not listed:  # every second, with 100,000 jobs: 0.05 s
+            return []
+        return [state for state in self.states.values() if state.phase in ACTIVE and state.job.account in listed]
 
     def _update_all(self, event: Event) -> None:
         for state in list(self.states.values()):
@@ -285,6 +290,7 @@ class JobStore:
         order = tuple(jobs)
         if order != self._order:
             self._order, self.states = order, {ref: self.states[ref] for ref in order}
+            self._listed_accounts = frozenset(ref.account for ref in order)
             self._publish(WatchlistOrder(order))
 
     def _add_job(self, job: Job, read: JobState | None) -> None:
