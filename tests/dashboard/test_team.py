@@ -1,5 +1,8 @@
 """The board of a team: its owners, the switch to it and back, and what is not edited there."""
 
+from collections.abc import Callable
+from concurrent.futures import Future
+
 import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
@@ -9,7 +12,9 @@ from tests.support.fake_engine import FakeEngine
 from tests.support.waiting import until
 from tui.dashboard.app import Babeltop
 from tui.dashboard.widgets.bars import FooterBar, TopBar
-from tui.engine.api import Health, Update
+from tui.dashboard.widgets.detail_pages import DetailTab
+from tui.domain.fleet import FleetReport
+from tui.engine.api import Health, JobHistory, Update
 from tui.presentation.columns import EMPTY_CELL, row_cells
 from tui.presentation.table_layout import visible_columns
 
@@ -179,3 +184,31 @@ async def test_a_toast_leaves_the_filter_and_its_hint_in_view(app: Babeltop, siz
         assert (
             max(toast.region.bottom for toast in app.screen.query("Toast")) <= app.screen.query_one("#filter").region.y
         )
+
+
+@pytest.mark.parametrize(("key", "text"), [("F", "heygen"), ("J", "→"), ("enter", "report")])
+async def test_what_could_not_be_read_during_an_outage_is_not_shown_as_none(
+    app: Babeltop, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, key: str, text: str
+):
+    def unread(value: object) -> Callable[..., Future[object]]:
+        result: Future[object] = Future()
+        result.set_result(value)
+        return lambda *_: result
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        engine.push(Update(states={}, role="following, database away"))
+        await pilot.pause()
+        dashboard(pilot).detail.select_tab(DetailTab.REQUESTS)
+        with monkeypatch.context() as away:
+            away.setattr(engine, "fleet", unread(FleetReport()))
+            away.setattr(engine, "recent_changes", unread(()))
+            away.setattr(engine, "job_history", lambda ref: unread(JobHistory(ref=ref, is_read=False))())
+            await pilot.press(key)
+            await until(lambda: "not known while the team's database is away" in text_of(pilot))
+            await pilot.press("escape")
+        engine.push(Update(states={}, role="following poller"))
+        await pilot.pause()
+        await pilot.press(key)
+        await until(lambda: text in text_of(pilot))
+        assert "not known" not in text_of(pilot)

@@ -26,6 +26,8 @@ PAUSED = "paused"
 """Role of an engine whose polling the operator paused."""
 VIEWING = "viewing"
 """Beginning of the role of a viewer of a team."""
+CUT_OFF_TEXT = "not known while the team's database is away"
+"""In place of what could not be read."""
 UNPOLLED = frozenset({Health.REFUSED, Health.NO_KEY, Health.UNKNOWN})
 """Healths of accounts without a poll that is known to come."""
 

@@ -249,7 +249,7 @@ class JobHistory(Struct, frozen=True, kw_only=True):
     durations: tuple[ObservedDuration, ...] = ()
     """Durations of the last ended jobs of its account and kind, oldest first."""
     is_read: bool = True
-    """False: the engine is not running yet, or not any more."""
+    """False: the journal can't be read now, or the engine is not running."""
 
 
 class WatchlistOrder(Struct, frozen=True):

@@ -125,7 +125,7 @@ class CommandHandler:
         return f": {sent} sent yet, {account} waits {wait}"
 
     async def job_history(self, ref: Ref) -> JobHistory:
-        """Return the journal records of one job; empty if the journal can't be read."""
+        """Return the journal records of one job; none, and not `is_read`, if the journal can't be read."""
         await self._job_store.journal_writer.flush()
         try:
             body = await self._journal.last_body(ref)
@@ -136,7 +136,7 @@ class CommandHandler:
             durations = await self._journal.durations(ref.account, kind, MAX_HISTORY)
         except JournalError as error:
             self._job_store.set_problem("news", error)
-            return JobHistory(ref=ref)
+            return JobHistory(ref=ref, is_read=False)
         return JobHistory(
             ref=ref,
             body=body[0] if body else None,

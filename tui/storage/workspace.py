@@ -298,7 +298,7 @@ class Workspace:
         if not self.is_team:
             return self.journal.states()
         states, problem = self._read_team(lambda storage: storage.journal.last_states(refs))
-        self.warnings += [f"{problem}; shown as last read"] if problem else []
+        self.warnings += [f"{problem}. Shown as last read"] if problem else []
         return states
 
     def is_viewer(self) -> bool:

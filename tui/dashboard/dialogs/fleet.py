@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from tui.dashboard.board_model import BoardModel
+from tui.dashboard.board_model import CUT_OFF_TEXT, BoardModel
 from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.badges import account_badge, wait_text
 from tui.dashboard.widgets.vim_option_list import VimOptionList
@@ -69,7 +69,7 @@ class FleetScreen(Dialog[str]):
 
     async def _load_report(self) -> None:
         report = await asyncio.wrap_future(self._engine.fleet(self._zone))
-        self._report = report if report.at or self._report is None else self._report
+        self._report = report if report.at else self._report  # one that could not be read has no instant
         self._show()
 
     def on_resize(self) -> None:
@@ -83,7 +83,7 @@ class FleetScreen(Dialog[str]):
     def _show(self) -> None:
         options = self.query_one(VimOptionList)
         if self._report is None:
-            options.show_lines([], "reading the journal")
+            options.show_lines([], CUT_OFF_TEXT if self._board.is_cut_off else "reading the journal")
             return
         accounts = self._board.accounts
         impaired = {name for name, account in accounts.items() if account.health in IMPAIRED}

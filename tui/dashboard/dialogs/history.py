@@ -11,7 +11,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import OptionList, Static
 
-from tui.dashboard.board_model import BoardModel
+from tui.dashboard.board_model import CUT_OFF_TEXT, BoardModel
 from tui.dashboard.dialogs.dialog import Dialog
 from tui.dashboard.widgets.segments import fit_cell
 from tui.dashboard.widgets.vim_option_list import VimOptionList
@@ -62,8 +62,9 @@ class HistoryScreen(Dialog[Ref]):
         if self._changes is None:
             return
         options = self.query_one(VimOptionList)
+        none = CUT_OFF_TEXT if self._board.is_cut_off else "no events yet"
         left = options.content_region.x + INSTANT_WIDTH + 2
-        options.show_lines([self._change_content(change, left) for change in self._changes], "no events yet")
+        options.show_lines([self._change_content(change, left) for change in self._changes], none)
 
     def _change_content(self, change: PhaseChange, name_column: int) -> Content:
         """Return instant, job, and the phases before and after."""

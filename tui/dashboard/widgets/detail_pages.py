@@ -10,7 +10,7 @@ import msgspec
 from textual.content import Content
 from textual.geometry import Size
 
-from tui.dashboard.board_model import UNPOLLED, BoardModel
+from tui.dashboard.board_model import CUT_OFF_TEXT, UNPOLLED, BoardModel
 from tui.dashboard.widgets.explanations import budget_text
 from tui.domain import artifacts, evaluation, job_state
 from tui.domain.job_state import JobState
@@ -295,7 +295,7 @@ class DetailPages:
     def _response(self, history: JobHistory | None) -> Iterator[Content]:
         """Yield the last raw body, formatted if it is JSON, with the signatures of links masked."""
         if history is None or history.body is None:
-            yield Content.styled(HIDDEN_TEXT if self._board.is_viewer else "no response yet", QUIET)
+            yield self._absent(history, "no response yet")
             return
         if history.body_received_at is not None:
             received = formatting.instant(history.body_received_at, self._zone(), self._board.now())
@@ -305,7 +305,7 @@ class DetailPages:
     def _requests(self, history: JobHistory | None) -> Iterator[Content]:
         """Yield one line per request, newest first: instant, HTTP status, duration, outcome, request id."""
         if history is None or not history.requests:
-            yield Content.styled(HIDDEN_TEXT if self._board.is_viewer else "no requests in the journal", QUIET)
+            yield self._absent(history, "no requests in the journal")
             return
         from tui.dashboard.widgets import detail_charts
 
@@ -318,6 +318,12 @@ class DetailPages:
                 (f"{outcome:<10}", "$job-failed" if request.fault is not None else "$job-done"),
                 (f"  {request.request_id}" if request.request_id else "", QUIET),
             )
+
+    def _absent(self, history: JobHistory | None, text: str) -> Content:
+        """Return why the journal's data are not there; `text`: if it has none."""
+        if self._board.is_viewer:
+            return Content.styled(HIDDEN_TEXT, QUIET)
+        return Content.styled(CUT_OFF_TEXT if history is None and self._board.is_cut_off else text, QUIET)
 
     def _result(self, state: JobState) -> Iterator[Content]:
         """Yield the job's text result."""

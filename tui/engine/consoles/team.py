@@ -19,7 +19,7 @@ from tui.engine.consoles.leader_election import NO_WORKER
 from tui.engine.polling.job_store import JobStore
 from tui.presentation.descriptions import foreign_refusal
 from tui.presentation.formatting import count_of
-from tui.storage.journal.database import JournalError
+from tui.storage.journal.database import JournalError, UnreachableError
 from tui.storage.protocols import OpenCommand, TeamExchange
 from tui.storage.untrusted_json import CleaningDecoder
 from tui.storage.watchlist.operations import Add, Operation, Restore
@@ -140,6 +140,8 @@ class TeamMember:
                 await self._take_lists()
                 await self._put_on_board(self._board(whole_team=whole_team))
                 self._chosen, self._lists_on_board = whole_team, None  # an edit meanwhile may have the former one
+        except UnreachableError:  # what is wrong with it is shown above the table
+            return CommandResult(ok=False, message="Board not switched: the team's database is away")
         except JournalError as error:
             return CommandResult(ok=False, message=f"Board not switched. {error}")
         if not whole_team:
