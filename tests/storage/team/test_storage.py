@@ -1,6 +1,7 @@
 """Storage of a team: what holds beyond the contract, with real servers, crashes and roles."""
 
 import asyncio
+import gc
 import hashlib
 from contextlib import closing, suppress
 
@@ -31,6 +32,8 @@ from tui.storage.team.connection import (
     DatabaseClock,
     TeamDatabase,
     check_conninfo,
+    connect,
+    fetch,
     time_since_boot,
 )
 from tui.storage.team.lease import RENEW_INTERVAL, TRUST, TTL
@@ -279,6 +282,26 @@ async def test_what_changed_is_read_of_the_listed_jobs_alone(processes):
     assert await follower.journal.states([A]) == {}
     await worker.journal.record([entry(), entry(B)])
     assert set(await follower.journal.external_changes({A})) == {A}
+
+
+async def cancel_when_terminated(conninfo):
+    """Cancel a statement's caller when the statement has failed, and the caller does not go on yet."""
+    connection, before = await connect(conninfo), asyncio.all_tasks()
+    fetching = asyncio.create_task(fetch(connection, "SELECT pg_sleep(600)"))
+    await until(lambda: len(asyncio.all_tasks() - before) == 2)
+    [running] = asyncio.all_tasks() - before - {fetching}
+    running.add_done_callback(lambda _: fetching.cancel())
+    assert rows(conninfo, "SELECT pg_terminate_backend(%s)", connection.info.backend_pid) == [(True,)]
+    await asyncio.wait([fetching])
+    assert fetching.cancelled()
+
+
+async def test_a_statement_that_fails_while_its_caller_is_cancelled_logs_nothing(team):
+    logged = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: logged.append(context["message"]))
+    await cancel_when_terminated(team)
+    gc.collect()
+    assert logged == []
 
 
 async def test_the_statement_after_a_cancelled_one_succeeds(team):

@@ -187,6 +187,8 @@ async def fetch(
         return await cursor.fetchall() if cursor.description is not None else []
 
     running = asyncio.create_task(rows())
+    # its error is retrieved even if the caller is cancelled just then: asyncio would log it
+    running.add_done_callback(lambda task: task.cancelled() or task.exception())
     try:
         done, _ = await asyncio.wait([running], timeout=seconds)
         if not done:
