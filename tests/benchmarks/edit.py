@@ -24,7 +24,7 @@ def measure() -> dict[str, dict]:
 
         def seconds(*arguments: str) -> float:
             began = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], env=environ, stdout=subprocess.DEVNULL, check=True)
+            subprocess.run([sys.executable, *arguments], env=environ, capture_output=True, check=True)
             return time.perf_counter() - began
 
         durations = [

@@ -11,6 +11,7 @@ from socket import SO_LINGER, SOL_SOCKET
 
 import pytest
 
+from tests.engine.http.test_faults import respond
 from tests.long_running import services
 from tests.support import fixtures, misbehaving_servers, servers
 from tests.support.fixtures import KEY
@@ -134,6 +135,15 @@ async def test_informational_responses_are_limited_for_downloads_and_webhooks_to
             with pytest.raises(ConnectionLostError, match="response headers exceed 128 KiB"):
                 await http.open_response(client, context, http.RangeRequest(f"{url}/v.mp4", needs_key=False))
     assert "response headers exceed 128 KiB" in result.problem
+
+
+async def test_no_cookie_of_a_service_is_kept():
+    client = Client(clock=lambda: 0.0, tls=ssl.create_default_context)
+    with serve_raw(respond("200 OK", b"{}", "set-cookie: session=1; path=/")) as url:
+        async with client:
+            response = await client.send(ApiRequest(f"{url}/v1", KeyHeader(header="x-api-key"), Secret(KEY)))
+            assert "set-cookie" in response.headers
+            assert not list(client._http.cookies.jar)
 
 
 async def test_the_fault_of_an_invalid_header_does_not_contain_the_key():

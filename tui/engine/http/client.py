@@ -92,6 +92,19 @@ async def always() -> bool:
     return True
 
 
+class _NoCookies(httpx.Cookies):
+    """Cookies that take none from a response: a jar that accepts none costs a twelfth of a poll."""
+
+    def extract_cookies(self, response: httpx.Response) -> None:
+        """Do nothing."""
+
+
+class _CookielessClient(LoopbackDirectClient):
+    """Client that keeps no cookies: in weeks a service may set any number."""
+
+    cookies = _NoCookies()  # pyright: ignore[reportIncompatibleMethodOverride, reportAssignmentType]
+
+
 class Client:
     """Client of one worker; connects at its first request. Use it as an async context manager."""
 
@@ -127,12 +140,11 @@ class Client:
 
     def _build_client(self) -> httpx.AsyncClient:
         """Return the httpx client. Raises EnvironmentSettingError for an unusable proxy or certificate variable."""
-        return LoopbackDirectClient(
+        return _CookielessClient(
             verify=True if self._transport else self._tls(),
             limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE_EXPIRY),
             follow_redirects=False,
-            # no cookies: in weeks a service may set any number
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # of its client for NO_PROXY
             transport=self._transport() if self._transport else None,
         )
 
