@@ -142,7 +142,6 @@ class JobTable(ScrollView, can_focus=True, inherit_bindings=False):
             self._strips.clear()
             self.refresh()
         self._update_cursor()
-        self.tick()
 
     def _nearest_row(self, rows: list[Row], previous: list[Row]) -> int:
         """Return the cursor's new row: of its job, else of the nearest job below that is still there, else above."""
