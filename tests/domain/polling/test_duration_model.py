@@ -12,6 +12,7 @@ from tui.domain.polling.duration_model import (
     PRIOR_MEDIANS,
     SIGMA_BOUNDS,
     SPREAD_FACTOR,
+    TAIL_EXPONENT,
     LogNormalFit,
     ObservedDuration,
     fit_durations,
@@ -46,9 +47,9 @@ def test_a_hazard_is_positive_and_finite_at_any_age(fit, age):
 
 @few_examples
 @given(fits, st.floats(2.0001, 1e4))
-def test_the_hazard_past_twice_the_median_is_at_least_half_over_the_age(fit, times):
+def test_the_hazard_past_twice_the_median_is_at_least_the_tails_exponent_over_the_age(fit, times):
     age = times * math.exp(fit.mu)
-    assert hazard(fit, age) >= 0.5 / age * (1 - 1e-9)
+    assert hazard(fit, age) >= TAIL_EXPONENT / age * (1 - 1e-9)
 
 
 @pytest.mark.parametrize("sigma", [0.1, 0.5, 1.5])
