@@ -47,9 +47,9 @@ def stop(process, how=signal.SIGTERM):
     return process.communicate(timeout=TIMEOUT)[0]
 
 
-def worker_of(machine):
+def worker_of(machine, account="heygen"):
     lines = machine.run("team", "status").stdout.splitlines()
-    return next((line for line in lines if line.startswith("worker") and ": polls heygen" in line), "")
+    return next((line for line in lines if line.startswith("worker") and f": polls {account}" in line), "")
 
 
 def test_a_team_works_without_keys_on_its_consoles(tmp_path, service, postgres):
@@ -408,6 +408,26 @@ def test_no_secret_is_in_a_dump_of_the_database_or_in_a_query(tmp_path, service,
         assert base64.b64encode(secret.encode()).decode() not in dump, name
         assert hashlib.sha256(secret.encode()).hexdigest()[:10] not in dump, name
         assert secret not in output or name == "hook", "its URL is the operator's own"
+
+
+def test_a_jobs_secret_is_needed_at_its_worker_only(tmp_path, service, team):
+    deepl = f'[accounts.deepl-documents]\nbase_url = "{service}"\ninsecure_http = true\napi_key = {{ env = "DEEPL" }}\n'
+    worker = Machine(tmp_path / "worker", service, team, more=deepl, DEEPL=CANARY, DOCUMENT_KEY="9f3a0123456789abcdef")
+    alice = Machine(tmp_path / "alice", service, team, more=deepl)
+    added = alice.run("add", "deepl-documents:d-fine")
+    assert "d-fine needs document_key where the worker of deepl-documents runs" in added.stderr
+    assert "[job.secrets]" not in added.stderr, "here it would be of no use"
+    polling = worker.start("watch")
+    try:
+        wait_until(lambda: worker_of(alice, "deepl-documents"))
+        refused = alice.run("check")
+        assert "where its worker runs: write it there below the job in" in refused.stdout + refused.stderr
+        assert worker.run("add", "deepl-documents:d-fine", "--secret", "document_key=env:DOCUMENT_KEY").returncode == 0
+        assert alice.run("wait").returncode == 0
+        [job] = json.loads(alice.run("check", "--json").stdout)
+        assert (job["phase"], job["fault"]) == ("done", None)
+    finally:
+        stop(polling)
 
 
 def test_a_killed_worker_is_replaced(tmp_path, service, simulator, team):

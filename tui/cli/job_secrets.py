@@ -78,8 +78,24 @@ def print_missing(missing: Mapping[Ref, Sequence[str]], watchlist: object) -> No
     for ref, names in missing.items():
         by_account.setdefault((ref.account, names), []).append(ref)
     for (account, names), refs in by_account.items():
-        which = refs[0].id if len(refs) == 1 else count_of(len(refs), "job")
         print_message(
-            f"{account}: {which} without {', '.join(names)}: write [job.secrets] below the job in {watchlist}, "
-            f"or add with --secret {names[0]}=env:VARIABLE"
+            f"{account}: {_describe(refs)} without {', '.join(names)}: write [job.secrets] below the job in "
+            f"{watchlist}, or add with --secret {names[0]}=env:VARIABLE"
         )
+
+
+def print_remote(refs: Sequence[Ref], accounts: Mapping[str, Account]) -> None:
+    """Print where the secrets of jobs go whose account has no key here: to the machine of its worker."""
+    by_account: dict[str, list[Ref]] = {}
+    for ref in refs:
+        by_account.setdefault(ref.account, []).append(ref)
+    for account, group in by_account.items():
+        names = accounts[account].provider.secrets
+        print_message(
+            f"{account}: {_describe(group)} needs {', '.join(names)} where the worker of {account} runs. Add it there "
+            f"too, with --secret {names[0]}=env:VARIABLE: the database has no secret"
+        )
+
+
+def _describe(refs: Sequence[Ref]) -> str:
+    return refs[0].id if len(refs) == 1 else count_of(len(refs), "job")

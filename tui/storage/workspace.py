@@ -63,7 +63,7 @@ class Workspace:
         self.providers = config.providers
         self.restored_board: RestoredBoard | None = None
         """Board that was read from the open journal for a first frame; an engine begins with it."""
-        self.job_secrets = JobSecrets(watchlist, keys.environ)
+        self.job_secrets = JobSecrets(watchlist, keys.environ, is_team=self.is_team)
         """Secrets of single jobs."""
         self._journal: Journal | None = None
 

@@ -22,6 +22,7 @@ from tui.domain.models import Job, Ref
 from tui.presentation.sanitize import clean
 from tui.providers.model import UnknownKind
 from tui.storage.config.configuration import Account
+from tui.storage.config.secrets import SecretError
 from tui.storage.watchlist.operations import Add
 from tui.storage.workspace import Workspace
 
@@ -67,16 +68,31 @@ def _add_jobs(
     workspace: Workspace, jobs: Sequence[Job], secrets: dict[Ref, dict[str, JobSecret]], *, interactive: bool
 ) -> None:
     """Add the jobs with their secrets, prompting for missing ones, and print what was added and what is missing."""
+    remote = _remote_accounts(workspace, {job.account for job in jobs})
     if interactive:
         listed = {job.ref for job in workspace.watchlist.read().jobs}
-        new = [job.ref for job in jobs if job.ref not in listed]
+        new = [job.ref for job in jobs if job.ref not in listed and job.account not in remote]
         for ref, typed in job_secrets.prompt(job_secrets.missing_secrets(new, workspace.accounts, secrets)).items():
             secrets[ref] |= typed
     result = edit_watchlist(workspace, Add(tuple(jobs), secrets))
     print_refs("added", result.added)
     print_refs("already on the watchlist", result.unchanged)
-    missing = job_secrets.missing_secrets(result.added, workspace.accounts, secrets)
-    job_secrets.print_missing(missing, workspace.paths.watchlist_file)
+    here = [ref for ref in result.added if ref.account not in remote]
+    job_secrets.print_missing(
+        job_secrets.missing_secrets(here, workspace.accounts, secrets), workspace.paths.watchlist_file
+    )
+    job_secrets.print_remote([ref for ref in result.added if ref.account in remote], workspace.accounts)
+
+
+def _remote_accounts(workspace: Workspace, accounts: Collection[str]) -> frozenset[str]:
+    """Return those of the accounts whose jobs' secrets are needed where their keys are: at a worker of the team."""
+    if not workspace.is_team:
+        return frozenset()
+    return frozenset(
+        name
+        for name in accounts
+        if workspace.accounts[name].provider.secrets and isinstance(workspace.keys.get(name), SecretError)
+    )
 
 
 def _print_plan(workspace: Workspace, refs: Sequence[Ref]) -> None:

@@ -20,8 +20,10 @@ MAX_SECRET = 4096
 class JobSecrets:
     """Secrets of the jobs of one watchlist, read again when the file changes. Any thread may use it."""
 
-    def __init__(self, watchlist: WatchlistFile, environ: Mapping[str, str]) -> None:
+    def __init__(self, watchlist: WatchlistFile, environ: Mapping[str, str], *, is_team: bool = False) -> None:
+        """`is_team`: a message is read at other machines too."""
         self._watchlist = watchlist
+        self._is_team = is_team
         self._environ = environ
         self._stamp: object = ()
         self._tables: dict[Ref, dict[str, Any]] = {}
@@ -51,9 +53,16 @@ class JobSecrets:
 
     def _fetch(self, table: Mapping[str, Any], name: str) -> Secret:
         if name not in table:
-            raise SecretError(f"the job has no {name}: write it below the job in the watchlist, in [job.secrets]")
+            raise SecretError(f"the job has no {name}{self._remedy()}, in [job.secrets]")
         found = parse_secret(name, table[name])
         return found if isinstance(found, Secret) else secrets.fetch(found, self._environ).secret
+
+    def _remedy(self) -> str:
+        if not self._is_team:
+            return ": write it below the job in the watchlist"
+        from socket import gethostname  # 3 ms
+
+        return f" at {gethostname()}, where its worker runs: write it there below the job in {self._watchlist.path}"
 
 
 def parse_secret(name: str, value: object) -> Secret | SecretSource:
