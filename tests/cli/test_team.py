@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import psycopg
@@ -29,6 +30,7 @@ from tui.storage.team.administration import migrate
 from tui.storage.team.migrations import LAYOUT
 
 pytestmark = pytest.mark.waits
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -305,18 +307,23 @@ def test_each_subcommand_that_needs_the_database_names_the_missing_extra(tmp_pat
 
 def test_the_units_of_a_worker_are_printed_and_valid(tmp_path):
     printed = Machine(tmp_path / "any", "http://127.0.0.1:9", "").run("team", "units").stdout
-    unit, _, containerfile = printed.partition("# Worker of a babeltop team. Mount")
+    unit, _, containerfile = printed.partition("# Worker of a babeltop team, built in a checkout")
     assert "babeltop watch --json" in unit
-    assert "FROM " in containerfile
+    copied = [line.split()[1:-1] for line in containerfile.splitlines() if line.startswith("COPY ")]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    sources = {"pyproject.toml", project["project"]["readme"], *project["project"]["license-files"]}
+    assert {name for names in copied for name in names} == {*sources, *wheel["packages"], *wheel["force-include"]}
+    assert "pip install --no-cache-dir '/src[postgres]'" in containerfile, "it is on no registry"
     if shutil.which("systemd-analyze"):
         file = tmp_path / "babeltop-worker.service"
-        file.write_text(unit)
+        file.write_text(unit.replace("/opt/babeltop/bin/babeltop", sys.executable))
         run = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True, timeout=TIMEOUT)
         assert "babeltop-worker.service" not in run.stderr, run.stderr
 
 
 def test_the_commands_of_the_readme_lead_to_a_team_and_back(tmp_path, service):
-    text = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+    text = (ROOT / "README.md").read_text("utf-8")
     section = text.partition("### From one machine to a team in ten minutes, and back\n")[2].partition("\n### ")[0]
     commands = "".join(re.findall(r"^   ```sh\n(.*?)^   ```", section, re.MULTILINE | re.DOTALL))
     there, _, back = commands.partition("   babeltop team export")
@@ -331,7 +338,7 @@ def test_the_commands_of_the_readme_lead_to_a_team_and_back(tmp_path, service):
     )
     with postgres_server() as server:
         environ = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8"}
-        environ |= {"PYTHONPATH": str(Path(__file__).parents[2]), "HEYGEN_API_KEY": CANARY}
+        environ |= {"PYTHONPATH": str(ROOT), "HEYGEN_API_KEY": CANARY}
         environ |= {"PGHOST": str(server.folder), "PGUSER": "keeper"}
 
         def run(script):
