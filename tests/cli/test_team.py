@@ -215,6 +215,9 @@ def test_an_editor_sends_no_request_that_no_rate_limit_counts(tmp_path, service,
         [line] = listed.stderr.splitlines()
         assert "only workers of the team send requests" in line
         assert "has not the role babeltop_worker" in line
+        watched = console.run("watch")
+        assert (watched.returncode, watched.stdout) == (2, "")
+        assert "has not the role babeltop_worker" in watched.stderr
     assert not simulator.request_log
     keyless = Machine(tmp_path / "keyless", service, team).run("discover")
     assert "jobs are discovered where a worker has the key" in keyless.stderr

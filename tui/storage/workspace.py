@@ -315,6 +315,15 @@ class Workspace:
         except JournalError:
             return False  # reported where the database is needed
 
+    def polling_refusal(self) -> str:
+        """Return why the login may not poll for the team, as far as the database is reached; "" if it may."""
+        if not self.is_team:
+            return ""
+        try:
+            return self._read_team(lambda storage: storage.rate_limits.missing_role())
+        except JournalError:
+            return ""  # the engine tries again, and shows why
+
     def publish_watchlist(self) -> None:
         """Publish the watchlist to the team, if there is one. Raises WatchlistError and JournalError."""
         if self.is_team and not self.readonly:

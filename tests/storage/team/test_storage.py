@@ -26,7 +26,13 @@ from tui.storage.journal.fleet import FleetCursor
 from tui.storage.journal.journal import Journal, JournalEntry
 from tui.storage.protocols import Candidacy
 from tui.storage.team import journal as team_journal
-from tui.storage.team.administration import declare_accounts, initialize, read_status
+from tui.storage.team.administration import (
+    declare_accounts,
+    forget_watchlist,
+    initialize,
+    own_watchlists,
+    read_status,
+)
 from tui.storage.team.connection import (
     LAYOUT_AND_TIME,
     DatabaseClock,
@@ -561,10 +567,16 @@ async def test_a_login_without_a_role_gets_the_grant_that_it_needs(team, process
     rows(team, f'CREATE ROLE "{name}" LOGIN')
     with cases() as case:
         storage = processes(stranger)
-        for action in (lambda: read_status(stranger), lambda: storage.team.lists(), storage.journal.external_changes):
-            with case(action), pytest.raises(JournalError) as raised:
+        for name_of, action in {
+            "status": lambda: read_status(stranger),
+            "export": lambda: own_watchlists(stranger),
+            "forget": lambda: forget_watchlist(stranger, "alice"),
+            "lists": storage.team.lists,
+            "changes": storage.journal.external_changes,
+        }.items():
+            with case(name_of), pytest.raises(JournalError) as raised:
                 await action()
-            with case(action, "message"):
+            with case(name_of, "message"):
                 assert f'`GRANT babeltop_editor TO "{name}"`' in str(raised.value)
                 assert "permission" not in str(raised.value)
 

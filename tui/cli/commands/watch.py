@@ -40,6 +40,8 @@ def watch(args: Namespace) -> int:
     manager = ServiceManager(os.environ)
     metrics_token = _read_metrics_token(args)
     with open_workspace(args) as workspace:
+        if refusal := workspace.polling_refusal():
+            raise UsageError(refusal)
         workspace.keys.fetch_all()
         logfile.start_logging(workspace.paths.state_dir)
         watching = _Watch(workspace, manager, as_json=args.json)

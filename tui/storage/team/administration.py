@@ -167,9 +167,7 @@ async def migrate(
                     )
                     await connection.execute(_LOCK)
                     await _check_owner(connection, "runs `babeltop team migrate`")
-                    found = await _layout(connection)
-                    if found is None:
-                        raise TeamDatabaseError(NO_SCHEMA)
+                    found = await _existing_layout(connection)
                     if found.number >= newest:
                         return _migrated(found, first, newest)
                     first = first or found.number
@@ -255,9 +253,7 @@ async def _create_role(connection: AsyncConnection[tuple[Any, ...]], role: str) 
 async def read_status(conninfo: str) -> TeamStatus:
     """Return the state of the team's database. Raises TeamDatabaseError and OutdatedProgramError."""
     async with _connection(conninfo) as connection:
-        layout = await _layout(connection)
-        if layout is None:
-            raise TeamDatabaseError(NO_SCHEMA)
+        layout = await _existing_layout(connection)
         guard = LayoutGuard()
         guard.take(layout)
         check_layout(guard, writes=False)
@@ -297,13 +293,15 @@ async def read_status(conninfo: str) -> TeamStatus:
 async def own_watchlists(conninfo: str) -> frozenset[str]:
     """Return the names of the watchlists that this login has published. Raises TeamDatabaseError."""
     async with _connection(conninfo) as connection:
+        await _existing_layout(connection)
         rows = await fetch(connection, "SELECT name FROM babeltop.watchlist WHERE owner = current_user")
         return frozenset([sanitize.clean(name) for (name,) in rows])
 
 
 async def forget_watchlist(conninfo: str, name: str) -> bool:
-    """Delete a published watchlist; return whether there was one that the role may delete."""
+    """Delete a published watchlist; return whether there was one that the login may delete."""
     async with _connection(conninfo) as connection:
+        await _existing_layout(connection)
         found = await fetch(connection, "DELETE FROM babeltop.watchlist WHERE name = %s RETURNING name", (name,))
         return bool(found)
 
@@ -332,6 +330,14 @@ async def _layout(connection: AsyncConnection[tuple[Any, ...]]) -> Layout | None
         raise TeamDatabaseError(UNVERSIONED) from None
     except psycopg.errors.InsufficientPrivilege:
         raise no_role(connection.info.user) from None
+
+
+async def _existing_layout(connection: AsyncConnection[tuple[Any, ...]]) -> Layout:
+    """Return the layout. Raises TeamDatabaseError if there is none, or the login has no role."""
+    found = await _layout(connection)
+    if found is None:
+        raise TeamDatabaseError(NO_SCHEMA)
+    return found
 
 
 async def _row(connection: AsyncConnection[tuple[Any, ...]], query: LiteralString) -> tuple[Any, ...]:

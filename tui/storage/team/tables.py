@@ -57,13 +57,14 @@ class TeamRateLimits:
     async def refusal(self) -> str:
         """Return why the login takes no tokens: requests that no rate limit counts are not sent."""
         try:
-            rows = await self._database.execute(
-                "SELECT current_user, has_table_privilege('babeltop.rate_limit', 'UPDATE')"
-            )
+            missing = await self.missing_role()
         except TeamDatabaseError as error:
             return str(error)
-        if not self._database.layout.is_writable:
-            return self._database.layout.restriction
+        return missing if self._database.layout.is_writable else self._database.layout.restriction
+
+    async def missing_role(self) -> str:
+        """Return why the login is no worker's; "" if it is. Raises TeamDatabaseError."""
+        rows = await self._database.execute("SELECT current_user, has_table_privilege('babeltop.rate_limit', 'UPDATE')")
         user, may_update = rows[0]
         refusal = f"only workers of the team send requests to services, and {user} has not the role babeltop_worker"
         return "" if may_update else refusal
