@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from socket import gethostname
 
 import psycopg
 import pytest
@@ -231,7 +232,7 @@ def test_a_team_that_is_not_reached_is_named_for_an_empty_watchlist_too(tmp_path
     away = Machine(tmp_path / "away", "http://127.0.0.1:9", "host=/nonexistent dbname=b").run("list")
     assert (away.returncode, away.stdout) == (0, "")
     assert "Team database not reachable" in away.stderr
-    assert "No such file or directory. Is the server running locally" in away.stderr, "lines are sentences"
+    assert "failed: No such file or directory. Shown as last read\n" in away.stderr, "a question is left out"
     assert "retrying" not in away.stderr, "the command ends"
     unsafe = Machine(tmp_path / "unsafe", "http://127.0.0.1:9", "host=db.example.com").run("list")
     assert (unsafe.returncode, unsafe.stdout) == (2, "")
@@ -421,7 +422,8 @@ def test_no_secret_is_in_a_dump_of_the_database_or_in_a_query(tmp_path, service,
 
 
 def test_a_jobs_secret_is_needed_at_its_worker_only(tmp_path, service, team):
-    deepl = f'[accounts.deepl-documents]\nbase_url = "{service}"\ninsecure_http = true\napi_key = {{ env = "DEEPL" }}\n'
+    deepl = f'[accounts.deepl-documents]\nbase_url = "{service}"\ninsecure_http = true\n'
+    deepl += 'api_key = { env = "DEEPL" }\n'
     worker = Machine(tmp_path / "worker", service, team, more=deepl, DEEPL=CANARY, DOCUMENT_KEY="9f3a0123456789abcdef")
     alice = Machine(tmp_path / "alice", service, team, more=deepl)
     added = alice.run("add", "deepl-documents:d-fine")
@@ -431,11 +433,14 @@ def test_a_jobs_secret_is_needed_at_its_worker_only(tmp_path, service, team):
     try:
         wait_until(lambda: worker_of(alice, "deepl-documents"))
         refused = alice.run("check")
-        assert "where its worker runs: write it there below the job in" in refused.stdout + refused.stderr
+        reason = f"the job has no document_key at {gethostname()}: write it there, below the job in"
+        assert reason in refused.stdout + refused.stderr
         assert worker.run("add", "deepl-documents:d-fine", "--secret", "document_key=env:DOCUMENT_KEY").returncode == 0
         assert alice.run("wait").returncode == 0
         [job] = json.loads(alice.run("check", "--json").stdout)
         assert (job["phase"], job["fault"]) == ("done", None)
+        saved = alice.run("download")
+        assert (saved.returncode, "variable DEEPL is not set" in saved.stderr) == (3, True), "it takes the key too"
     finally:
         stop(polling)
 

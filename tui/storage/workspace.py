@@ -273,8 +273,6 @@ class Workspace:
 
     def team_lists(self) -> Mapping[str, Sequence[Job]]:
         """Return the published watchlists by name. Raises JournalError, and ConfigurationError without a team."""
-        if not self.is_team:
-            raise ConfigurationError(NO_TEAM)
         return self._read_team(lambda storage: storage.team.lists()) or {}
 
     def keep_states(self, refs: Sequence[Ref]) -> None:
@@ -337,7 +335,12 @@ class Workspace:
         return self._read_team(lambda storage: storage.journal.phase_changes(refs))
 
     def _read_team(self, read: "Callable[[TeamStorage], Awaitable[T]]") -> T:
-        """Return what is read from the team's database, on a loop of its own. Raises JournalError."""
+        """Return what is read from the team's database, on a loop of its own.
+
+        Raises JournalError, and ConfigurationError without a team.
+        """
+        if not self.is_team:
+            raise ConfigurationError(NO_TEAM)
         import asyncio
 
         async def run() -> T:

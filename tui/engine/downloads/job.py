@@ -196,6 +196,8 @@ class JobDownloader:
             _delete_partial(checkpoint)
             checkpoint = None
         context = self._fetch_context(ref.account)
+        if link.needs_key and (key_fault := self._accounts[ref.account].key_fault) is not None:
+            raise FetchError(key_fault.message)
         if link.form is not None:
             job_secrets = await self._accounts[ref.account].secrets_of(state.job)
             if isinstance(job_secrets, SecretError):

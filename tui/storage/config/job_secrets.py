@@ -62,7 +62,7 @@ class JobSecrets:
             return ": write it below the job in the watchlist"
         from socket import gethostname  # 3 ms
 
-        return f" at {gethostname()}, where its worker runs: write it there below the job in {self._watchlist.path}"
+        return f" at {gethostname()}: write it there, below the job in {self._watchlist.path}"
 
 
 def parse_secret(name: str, value: object) -> Secret | SecretSource:

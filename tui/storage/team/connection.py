@@ -70,14 +70,17 @@ def no_role(user: str) -> TeamDatabaseError:
 
 
 def error_text(error: Exception) -> str:
-    """Return the error in one line: of a statement what the server says, else each line of libpq as a sentence."""
+    """Return the error in one line: of a statement what the server says, else each line of libpq as a sentence.
+
+    A question of libpq ("Is the server running …?") is left out.
+    """
     diagnosis = error.diag if isinstance(error, psycopg.Error) else None
     if diagnosis is not None and diagnosis.message_primary:
         lines = [diagnosis.message_primary, diagnosis.message_detail, diagnosis.message_hint]
     else:
-        lines = str(error).splitlines()
-    sentences = [" ".join(line.split()).lstrip("- ") for line in lines if line]
-    return " ".join(each if each[-1] in ".:?!" else f"{each}." for each in sentences if each).removesuffix(".")
+        lines = str(error).removeprefix("connection failed: ").splitlines()
+    sentences = [" ".join(line.split()).lstrip("- ").rstrip(".") for line in lines if line]
+    return ". ".join(each for each in sentences if each and not each.endswith("?"))
 
 
 class DatabaseClock:
