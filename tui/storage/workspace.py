@@ -282,6 +282,9 @@ class Workspace:
     def _team_jobs(self, own: Sequence[Job]) -> Sequence[Job]:
         from tui.domain.team import team_board
 
+        if not self.is_team:
+            raise ConfigurationError(NO_TEAM)
+
         async def read(storage: "TeamStorage") -> Mapping[str, Sequence[Job]]:
             await storage.journal.external_changes()  # which reads the role
             lists = await storage.team.lists() or {}
