@@ -24,7 +24,7 @@ from tui.storage.config.secrets import Secret
 WORKERS = 50
 POLLS, SLOW_POLLS = 15, 4
 """Polls of each worker in a round; of the shared httpx client, each of which costs as much as ten of the others."""
-ROUNDS = 5
+ROUNDS = 3
 """Each client runs once per round; its fastest round counts."""
 WARM_UP_POLLS = 2
 """Polls of each worker before the measurement, for connections and warm code."""
