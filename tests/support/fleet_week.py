@@ -150,14 +150,21 @@ def _without_lists(folder: Path) -> None:
 
 
 async def simulate_fleet(
-    folder: Path, count: int, *, with_lists: bool = True, seed: int = 0, span: float = WEEK, interval: float = MINUTE
+    folder: Path,
+    count: int,
+    *,
+    with_lists: bool = True,
+    seed: int = 0,
+    span: float = WEEK,
+    rest: float = DAY,
+    interval: float = MINUTE,
 ) -> FleetWeek:
-    """Run `count` jobs, which arrive until a day before the end. `interval`: the longest interval, in seconds."""
+    """Run `count` jobs, which arrive until `rest` before the end. `interval`: the longest interval, in seconds."""
     random, services = Random(seed), (*SIMULATED, *DOCUMENTED)
     counts = {name: count // len(services) + (at < count % len(services)) for at, name in enumerate(services)}
     jobs: dict[Ref, TimedJob] = {}
     for name in SIMULATED:
-        found = _simulated_jobs(name, _starts(counts[name], random, span - DAY), random)
+        found = _simulated_jobs(name, _starts(counts[name], random, span - rest), random)
         jobs |= {Ref(name, job.id): job for job in found}
     simulator = Simulator(clock=wall_time, scenarios=list(map(_scenario, jobs.values())), seed=seed)
     write_example(folder, "operations")
@@ -165,7 +172,7 @@ async def simulate_fleet(
         _without_lists(folder)
     apps: dict[str, DocumentedService] = {}
     for name in DOCUMENTED:
-        found = random_jobs(name, _starts(counts[name], random, span - DAY), random)
+        found = random_jobs(name, _starts(counts[name], random, span - rest), random)
         jobs |= {Ref(name, job.id): job for job in found}
         apps[name] = DocumentedService(provider_registry()[name], found, wall_time, Random(f"{seed}-{name}"))
     bases = dict.fromkeys(SIMULATED, "http://sim.test")

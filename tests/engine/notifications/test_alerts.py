@@ -152,7 +152,7 @@ def test_a_stalled_job_is_reported_once(tmp_path):
     app = ScriptedService(lambda request: running())
 
     async def play():
-        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ("a",)}, tick=MINUTE).start()
         await asyncio.sleep(HOUR - MINUTE)
         assert console.events == ["running"]
         await asyncio.sleep(3 * HOUR)
@@ -310,7 +310,7 @@ def test_hundreds_of_expiring_links_are_one_delivery_and_one_notice(tmp_path, ho
 
     async def play():
         ids = tuple(f"j{number}" for number in range(200))
-        console = await AlertConsole(tmp_path, app, {"heygen-v2": ids}, hook=hook).start()
+        console = await AlertConsole(tmp_path, app, {"heygen-v2": ids}, hook=hook, tick=MINUTE).start()
         await asyncio.sleep(2 * HOUR)
         assert [len(jobs) for jobs in expiring_jobs(console)] == ([200] if hook else [])
         [notice] = shown_notices(console)

@@ -278,7 +278,7 @@ def test_jobs_are_polled_singly_after_a_rejected_bulk_request(tmp_path, status):
         await asyncio.sleep(HOUR)
         assert 2 <= len(app.bulk) <= 6, "tried again, hourly"
 
-    v3(tmp_path, app, endless(2), scenario, tick=MINUTE, config='[polling]\nmax_interval = "10m"\n')
+    v3(tmp_path, app, endless(2), scenario, rate=0.5, tick=MINUTE, config='[polling]\nmax_interval = "10m"\n')
 
 
 def test_a_refused_key_is_sent_once(tmp_path):
