@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +93,14 @@ def dashboards(parent: int) -> list[int]:
     return [int(each) for each in completed.split()]
 
 
+def exists(pid: int) -> bool:
+    """Whether a process exists."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
+
+
 async def test_a_dashboard_ends_with_its_browser_even_if_it_hangs(configured: Program) -> None:
     with start_server(configured) as server:
         headers = {"Authorization": f"Bearer {server.token}"}
@@ -104,7 +112,8 @@ async def test_a_dashboard_ends_with_its_browser_even_if_it_hangs(configured: Pr
                 if hangs:
                     os.kill(pid, signal.SIGSTOP)
                 await socket.close()
-                await until(lambda: not dashboards(server.pid))
+                await until(lambda pid=pid: not exists(pid))
+                assert dashboards(server.pid) == []
 
 
 async def test_without_a_token_one_is_printed_once_in_a_link_that_opens_the_dashboard(configured: Program) -> None:

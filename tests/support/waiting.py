@@ -10,12 +10,14 @@ CHECK_INTERVAL = 0.01
 """Seconds between two checks of a condition."""
 
 
-def wait_until(condition: Callable[[], object], within: float = DEADLINE) -> None:
+def wait_until(
+    condition: Callable[[], object], within: float = DEADLINE, *, check_interval: float = CHECK_INTERVAL
+) -> None:
     """Wait until the condition holds, on a thread that may block."""
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, f"condition not met after {within:g} s"
-        time.sleep(CHECK_INTERVAL)
+        time.sleep(check_interval)
 
 
 async def until(condition: Callable[[], object], within: float = DEADLINE) -> None:

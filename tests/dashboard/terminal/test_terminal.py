@@ -325,7 +325,7 @@ class Tmux:
         return self._run("display-message", "-p", message).strip()
 
     def until(self, text: str) -> str:
-        wait_until(lambda: text in self.screen())
+        wait_until(lambda: text in self.screen(), check_interval=0.1)  # each check starts a process
         return self.screen()
 
     def close(self) -> None:
