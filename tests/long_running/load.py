@@ -167,7 +167,8 @@ async def fill(team: TeamProcesses, lists: list[list[Job]], active: int) -> None
     now, jobs = storage.clock.now() - AGE, [job for listed in lists for job in listed]
     entries: list[JournalEntry] = []
     for number, job in enumerate(jobs):
-        phase = Phase.RUNNING if number % (len(jobs) // active) == 0 else Phase.FAILED
+        # as many of each account
+        phase = Phase.RUNNING if number // len(ACCOUNTS) % (len(jobs) // active) == 0 else Phase.FAILED
         report = StatusReceived(Report(phase=phase, raw_status=phase.value), now)
         state, change = reduce(JobState(job=job), report)
         entries.append(JournalEntry(state, change))
