@@ -290,6 +290,22 @@ async def test_what_changed_is_read_of_the_listed_jobs_alone(processes):
     assert set(await follower.journal.external_changes({A})) == {A}
 
 
+def test_what_changed_is_found_without_reading_all_jobs(team):
+    accounts, count = [f"account{number}" for number in range(10)], 20_000
+    rows(
+        team,
+        "INSERT INTO babeltop.job (account, job_id, kind, phase, last_update_at, change_count, revision, writer, state)"
+        " SELECT 'account' || number %% 10, number, '', 'failed', 0, 1, 1 + number / 200, '', repeat('x', 400)::bytea "
+        "FROM generate_series(1, %s) AS number",
+        count,
+    )
+    rows(team, "ANALYZE babeltop.job")
+    query = f"EXPLAIN {team_journal.CHANGED_STATES.format('results')}"
+    plan = "\n".join(line for (line,) in rows(team, query, accounts, [99] * 10, [100] * 10, ""))
+    assert "job_revision" in plan
+    assert "Seq Scan" not in plan
+
+
 async def cancel_when_terminated(conninfo):
     """Cancel a statement's caller when the statement has failed, and the caller does not go on yet."""
     connection, before = await connect(conninfo), asyncio.all_tasks()
