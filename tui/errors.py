@@ -11,7 +11,9 @@ BabeltopError
      · UnwritableJournalError
      · RefusedJournalError
      · EntriesWaitError (storage.journal.journal)
+     · UnreachableError
      · TeamDatabaseError (storage.team.connection)
+       · TeamUnreachableError
    · OutdatedProgramError (storage.journal.database)
    · WatchlistError (storage.watchlist.content)
  · SecretError (storage.config.secrets)

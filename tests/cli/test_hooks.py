@@ -17,6 +17,8 @@ from tests.support.command_line import CompletedCommand
 from tests.support.waiting import wait_until
 from tui.engine.notifications.sample_event import EVENTS
 
+pytestmark = pytest.mark.waits
+
 JOBS = tuple(f"camb:h{number}-{end}" for number, end in enumerate(("fine", "fine", "fail", "pay", "timeout", "fine")))
 
 
@@ -45,7 +47,6 @@ def heartbeats(program: Program) -> int:
         return journal.execute("SELECT sum(number) FROM heartbeat").fetchone()[0]
 
 
-@pytest.mark.waits
 def test_of_two_watching_processes_one_calls_the_hook_per_change_and_none_after_a_restart(babeltop: Program) -> None:
     program = babeltop.with_accounts("camb").with_jobs(*JOBS)
     output = add_hook(program)

@@ -10,6 +10,8 @@ import pytest
 from tests.cli.conftest import Program
 from tests.support.waiting import DEADLINE
 
+pytestmark = pytest.mark.waits
+
 SCRIPT = """
 set -u
 {babeltop} add --account flixu - < ids.txt || exit 20

@@ -17,7 +17,7 @@ import pytest
 
 from tests.cli.conftest import Program
 from tests.support.browser import CHROMIUM, open_browser
-from tests.support.dashboard_page import open_dashboard, try_keys, try_palette
+from tests.support.dashboard_page import open_dashboard, try_keys
 from tests.support.waiting import DEADLINE, until
 from tests.support.web import free_port
 from tui.commands import COMMANDS
@@ -155,7 +155,6 @@ async def test_no_writing_command_of_a_readonly_server_changes_anything(configur
     with start_server(configured, "--readonly") as server:
         async with open_dashboard(server.url, server.token) as page:
             await page.wait_for("done")
-            await try_palette(page, [each for each in COMMANDS if each.writes])
             await try_keys(page, [each for each in COMMANDS if each.writes])
         assert page.texts == [], "no link was opened"
     assert files(configured) == before

@@ -249,6 +249,7 @@ async def test_readonly_disables_writes_but_not_refresh(workspace: Workspace, en
         await pilot.pause()
         assert isinstance(app.screen, Dashboard)
         assert any("Read-only: add is disabled" in toast for toast in toasts(pilot))
+        assert not [command.id for command in app.screen.possible_commands() if command.writes]
         await pilot.press("r")
         await pilot.pause()
     assert engine.refreshed

@@ -25,7 +25,7 @@ def worker_with(account, key=fixtures.KEY):
 class Console:
     """Process of a team with a folder, a watchlist and an engine of its own."""
 
-    def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None, clock=None, more=""):
+    def __init__(self, folder, service, team, jobs=(), *, is_worker=False, keys=None, clock=None, more="", tick=TICK):
         """`keys`: by account, else that of heygen, which a worker alone has. `more`: config.toml after `[team]`."""
         folder.mkdir(exist_ok=True)
         self.listener = RecordingListener()
@@ -38,7 +38,7 @@ class Console:
             self.workspace._database_clock = clock
         hooks = HookDispatcher(self.workspace, print) if is_worker and self.workspace.settings.hooks else None
         self.engine = Engine(
-            self.workspace, self.listener.publish, tick_interval=TICK, is_worker=is_worker, team_hooks=hooks
+            self.workspace, self.listener.publish, tick_interval=tick, is_worker=is_worker, team_hooks=hooks
         )
         self._task = None
 

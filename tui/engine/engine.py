@@ -287,7 +287,7 @@ class Engine:
         """Poll as leader, or follow the leader, until cancelled. The journal is complete afterwards."""
         try:
             await self._update_role()
-            self._update_download_lease()
+            await self._update_download_lease()
             self._publish_role()
             self._publish_accounts()
             await self._write_heartbeats()
@@ -343,7 +343,7 @@ class Engine:
             return self._download_lease.is_held
         return account in self._role.polled and not self._is_partial
 
-    def _update_download_lease(self) -> None:
+    async def _update_download_lease(self) -> None:
         """Take over the automatic downloads of a team's watchlist if no other process here runs them."""
         if self._team is None or self._is_partial or self._workspace.readonly:
             return
@@ -354,6 +354,7 @@ class Engine:
             problem = f"{error.filename}: {error.strerror}: nothing is downloaded automatically"
         self._job_store.set_problem("download lease", problem)
         if self._download_lease.is_held and not was_held:
+            await self._merge_journal_changes()  # the former holder may have downloaded since the last tick
             self._enqueue_downloads()
 
     def _enqueue_downloads(self) -> None:
@@ -379,7 +380,7 @@ class Engine:
             await asyncio.sleep(self._tick_interval)
             self._sync_clock()
             await self._update_role()
-            self._update_download_lease()
+            await self._update_download_lease()
             await self._watchlist_watcher.check()
             if self._team is not None:
                 await self._team.check([name for name in self._accounts if name in self._role.polled])

@@ -68,6 +68,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @PROGRAM
+@pytest.mark.waits
 def test_an_ended_job_rings_the_bell_and_notifies_the_desktop_unless_muted(config: Path):
     watchlist = BLOCK.format("loud", "Loud one", "") + BLOCK.format("mute", "Muted one", "muted = true")
     (config.parent / "watchlist.toml").write_text(watchlist)
@@ -83,6 +84,7 @@ def test_an_ended_job_rings_the_bell_and_notifies_the_desktop_unless_muted(confi
 
 
 @PROGRAM
+@pytest.mark.waits
 def test_the_dashboard_runs_hooks_and_shows_one_that_cannot_be_run(config: Path, tmp_path: Path):
     kept = tmp_path / "kept"
     keeps = f"import sys; open({str(kept)!r}, 'a').write(sys.stdin.read())"

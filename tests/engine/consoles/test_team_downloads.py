@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from tests.support import fixtures
-from tests.support.team_console import KEYLESS, A, B, Console, is_done, worker_with
+from tests.support.team_console import KEYLESS, TICK, A, B, Console, is_done, worker_with
 from tests.support.waiting import until
 from tui.domain.models import Job, Ref
 from tui.engine.api import DownloadStage, NoticeKind
@@ -69,6 +69,24 @@ async def test_of_two_consoles_of_a_watchlist_one_downloads_and_the_other_takes_
             second.workspace.edit_watchlist(Add(wanted(B)))
             await second.sees(lambda states: B in states and states[B].downloads)
             assert [each.ref for each in second.listener.notices if each.kind is NoticeKind.DOWNLOADED] == [B]
+
+
+async def test_a_console_that_takes_over_the_downloads_repeats_none(tmp_path, service, team):
+    alice = tmp_path / "alice"
+    async with console(tmp_path / "worker", service, team, is_worker=True), AsyncExitStack() as others:
+        first = await others.enter_async_context(console(alice, service, team, {"heygen": (A.id,)}))
+        await first.sees(is_done(A))
+        async with console(alice, service, team, tick=100 * TICK) as second:
+            await second.sees(is_done(A))
+            ticks = second.engine.tick_count
+            await until(lambda: second.engine.tick_count > ticks)
+            await first.engine.perform(Set((A,), {"download": True}))
+            await first.sees(lambda states: states[A].downloads)
+            await others.aclose()
+            await second.sees(lambda states: states[A].downloads)
+            ticks = second.engine.tick_count
+            await until(lambda: second.engine.tick_count > ticks)
+            assert second.listener.downloads == []
 
 
 async def test_the_option_downloads_a_job_that_is_done(tmp_path, service, team):

@@ -5,6 +5,9 @@ from collections.abc import Collection
 
 from tui.domain.models import DownloadedFile, Ref
 
+EXTERNAL = "SELECT DISTINCT account, id FROM downloaded_file WHERE revision > :revision AND writer <> :writer"
+"""Jobs of which other processes have downloaded files since a revision."""
+
 
 def save_files(db: sqlite3.Connection, ref: Ref, files: Collection[DownloadedFile], revision: int, writer: int) -> None:
     """Write the downloaded files of a job, inside a transaction. The latest download of a file replaces the others."""

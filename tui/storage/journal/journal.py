@@ -6,7 +6,8 @@ moves, sent notifications and downloads, each in a module of its own. What to re
 
 import os
 import sqlite3
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -215,15 +216,28 @@ class Journal:
 
     def external_changes(self) -> dict[Ref, JobState]:
         """Return the states that other processes have written since the last call. Raises JournalError."""
+        found = dict[Ref, JobState]()
+        with self._new_entries(_EXTERNAL_CHANGES) as (db, rows):
+            if rows:
+                found = _decode_states(rows, downloads.all_by_job(db))
+        return found
+
+    def external_downloads(self) -> list[Ref]:
+        """Return the jobs of which other processes have downloaded files, as `external_changes`."""
+        with self._new_entries(downloads.EXTERNAL) as (_, rows):
+            return [Ref(*row) for row in rows]
+
+    @contextmanager
+    def _new_entries(self, query: str) -> Generator[tuple[sqlite3.Connection, list[Any]]]:
+        """Read the rows of a query that other processes have written since the last reading."""
         with self._database.connection() as db:
             (version,) = db.execute("PRAGMA data_version").fetchone()
             if version == self._data_version:
-                return {}
+                yield db, []
+                return
             revision = _latest_revision(db)
-            rows = db.execute(_EXTERNAL_CHANGES, {"revision": self._revision, "writer": self._writer})
-            found = _decode_states(rows, downloads.all_by_job(db))
+            yield db, db.execute(query, {"revision": self._revision, "writer": self._writer}).fetchall()
         self._data_version, self._revision = version, revision
-        return found
 
     def last_body(self, ref: Ref) -> tuple[bytes, float] | None:
         """Return the last raw body of a job and the instant at which it was received. Raises JournalError."""

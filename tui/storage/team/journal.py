@@ -7,6 +7,7 @@ What a console reads is also kept in its local journal, from which it shows its 
 
 import base64
 from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from typing import Any
 
@@ -158,9 +159,12 @@ class TeamJournal:
     async def external_changes(self, listed: Container[Ref] | None = None, /) -> dict[Ref, JobState]:
         """Read the states that other processes wrote since the last call, and keep them in the local journal.
 
-        Those of jobs that could not be read before are read too. The others are decoded only if they are listed.
+        Those of jobs that could not be read before are read too, and of those whose files another process of this
+        computer has downloaded. The others are decoded only if they are listed.
         """
         await self._begin()
+        with suppress(JournalError):  # shown where downloads are written
+            self._unread.update(self._local().external_downloads())
         before, last, unread = self._revisions or {}, await self._last_revisions(), frozenset(self._unread)
         states = await self._read_states(unread)
         batches = [
