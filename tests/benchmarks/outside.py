@@ -24,9 +24,9 @@ from tests.support.terminal import Terminal
 JOBS = 100_000
 FOLDERS = ((JOBS, "ticking"),)
 POLLS_PER_MINUTE = 1200
-WINDOW = 15.0
+WINDOW = 20.0
 """Seconds that an edit has to be read, applied, shown and journalled."""
-ROUNDS = 2
+ROUNDS = 3
 BUSY_SHARE = 20.0
 """Percent of a core that the polls cost at most, once the start is over."""
 MAX_LATER = 250.0
