@@ -3,9 +3,10 @@
 import asyncio
 
 import pytest
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding
+from textual.containers import Container
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
@@ -24,7 +25,16 @@ class Question(ModalScreen[None]):
         self.dismiss()
 
 
-class Form(OrderedKeys):
+class TypedApp(OrderedKeys):
+    """App to which a terminal sends keys."""
+
+    def type(self, *keys: str) -> None:
+        """Send the keys as a terminal does that has received all of them at once."""
+        for key in keys:
+            self.post_message(events.Key(key, key if len(key) == 1 else None))
+
+
+class Form(TypedApp):
     """Two fields, and a dialog that ^o opens."""
 
     BINDINGS = [Binding("ctrl+o", "open", priority=True)]  # noqa: RUF012  Textual's own type
@@ -40,11 +50,6 @@ class Form(OrderedKeys):
     def action_open(self) -> None:
         screen = Question()
         self.push_screen(screen, lambda _: self.answers.append(screen.query_one(Input).value))
-
-    def type(self, *keys: str) -> None:
-        """Send the keys as a terminal does that has received all of them at once."""
-        for key in keys:
-            self.post_message(events.Key(key, key if len(key) == 1 else None))
 
     def values(self) -> list[str]:
         return [field.value for field in self.screen_stack[0].query(Input)]
@@ -74,6 +79,30 @@ async def test_a_paste_keeps_its_place_among_the_keys():
         app.type("tab", "b")
         await until(lambda: len("".join(app.values())) == len("apastedb"))
         assert app.values() == ["apasted", "b"]
+
+
+class Wizard(TypedApp):
+    """Field in boxes, after whose submission the next one has the focus."""
+
+    def compose(self) -> ComposeResult:
+        with Container(), Container(), Container():
+            yield Input(id="one")
+        yield Input(id="two")
+
+    @on(Input.Submitted, "#one")
+    def _focus_next(self) -> None:
+        self.query_one("#two").focus()
+
+
+async def test_text_goes_into_the_field_that_a_submission_before_it_has_focused():
+    app = Wizard()
+    async with app.run_test() as pilot:
+        app.query_one("#one").focus()
+        await pilot.pause()
+        app.type(*"abc", "enter", *"def")
+        fields = list(app.query(Input))
+        await until(lambda: len("".join(field.value for field in fields)) == len("abcdef"))
+        assert [field.value for field in fields] == ["abc", "def"]
 
 
 class StuckField(Input):

@@ -49,9 +49,11 @@ class OrderedKeys(App[Any]):
     def _path(self, target: Widget | None, screen: MessagePump) -> Iterator[MessagePump]:
         """Yield the queues that a key passes before the next: those in which it bubbles up, screen and app.
 
-        A screen that the key has opened chooses its focus when it is shown, and the app sets the focus later.
+        What its binding then posts, such as the submission of a field, bubbles up after it. A screen that the key has
+        opened chooses its focus when it is shown, and the app sets the focus later.
         """
         if target is not None:
+            yield from target.ancestors_with_self
             yield from target.ancestors_with_self
         if target is not None or self.screen is not screen:
             yield self.screen
