@@ -306,12 +306,17 @@ def test_what_changed_is_found_without_reading_all_jobs(team):
     assert "Seq Scan" not in plan
 
 
+def statement_tasks():
+    """Return the tasks of `fetch` that wait for a statement."""
+    return [task for task in asyncio.all_tasks() if task.get_coro().__qualname__ == "fetch.<locals>.rows"]
+
+
 async def cancel_when_terminated(conninfo):
     """Cancel a statement's caller when the statement has failed, and the caller does not go on yet."""
-    connection, before = await connect(conninfo), asyncio.all_tasks()
+    connection = await connect(conninfo)
     fetching = asyncio.create_task(fetch(connection, "SELECT pg_sleep(600)"))
-    await until(lambda: len(asyncio.all_tasks() - before) == 2)
-    [running] = asyncio.all_tasks() - before - {fetching}
+    await until(statement_tasks)
+    [running] = statement_tasks()
     running.add_done_callback(lambda _: fetching.cancel())
     assert rows(conninfo, "SELECT pg_terminate_backend(%s)", connection.info.backend_pid) == [(True,)]
     await asyncio.wait([fetching])
