@@ -41,8 +41,6 @@ from tui.storage.workspace import Workspace
 
 POLL_IMMEDIATELY = 0.0
 """Instant of a poll that precedes every due poll."""
-UNREACHABLE = "unreachable"
-"""Source of the one problem of all that cannot reach what processes share."""
 
 
 class JobStore:
@@ -89,8 +87,8 @@ class JobStore:
         self._user_requested: set[Ref] = set()
         """Jobs whose next poll was requested by the operator."""
         self._problems: dict[str, str] = {}
-        self._cut_off: dict[str, str] = {}
-        """Problems of the sources that cannot reach what processes share, of which the first is shown."""
+        self._cut_off: set[str] = set()
+        """Sources that cannot reach what processes share."""
         self._fresh_until: dict[Ref, tuple[float, float | None]] = {}
         """Of each job that `mark_stale` marked: the instant of the mark, and the one that it replaced."""
         self._sync_lock = asyncio.Lock()
@@ -364,22 +362,20 @@ class JobStore:
         self.on_updated(state.job.ref)
 
     def set_problem(self, source: str, problem: str | JournalError) -> None:
-        """Set the current problem of a source; "" removes it. Those that cannot reach what is shared have one."""
-        before = tuple(dict.fromkeys(self._problems.values()))
-        if is_cut_off := isinstance(problem, UnreachableError):
-            self._cut_off[source] = str(problem)
-        else:
-            self._cut_off.pop(source, None)
-        self._replace_problem(source, "" if is_cut_off else str(problem))
-        self._replace_problem(UNREACHABLE, next(iter(self._cut_off.values()), ""))
-        if (problems := tuple(dict.fromkeys(self._problems.values()))) != before:
-            self._publish(ProblemsChanged(problems))
-
-    def _replace_problem(self, source: str, text: str) -> None:
+        """Set the current problem of a source; "" removes it."""
+        shown, text = self._shown_problems(), str(problem)
+        (self._cut_off.add if isinstance(problem, UnreachableError) else self._cut_off.discard)(source)
         if self._problems.get(source, "") != text:
             self._problems.pop(source, None)
             if text:
                 self._problems[source] = text
+        if (problems := self._shown_problems()) != shown:
+            self._publish(ProblemsChanged(problems))
+
+    def _shown_problems(self) -> tuple[str, ...]:
+        """Return the problems once each; of the sources that cannot reach what processes share, the first one's."""
+        repeated = [source for source in self._problems if source in self._cut_off][1:]
+        return tuple(dict.fromkeys(text for source, text in self._problems.items() if source not in repeated))
 
     def _notify_end(self, state: JobState, change: PhaseChange) -> None:
         if state.job.is_silent or change.after not in ENDED:
