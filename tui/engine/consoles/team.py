@@ -93,6 +93,8 @@ class TeamMember:
         self._lists: Mapping[str, Sequence[Job]] = {}
         self._lists_on_board: Mapping[str, Sequence[Job]] | None = self._lists
         """Lists with which the board was last brought up to date; a failure is retried."""
+        self._published_refs = self._lists, frozenset[Ref]()
+        """Lists of which the jobs were collected, and the jobs."""
         self._board_lock = asyncio.Lock()
         """Held while the lists of others are taken and put on the board, of which the last one stays."""
         self._performing: dict[int, asyncio.Task[None]] = {}
@@ -173,7 +175,9 @@ class TeamMember:
         """Return which jobs of this console's watchlist no worker polls, as it does not publish them; "" if none."""
         if self._may_publish or self.shows_team or not self.is_follower:
             return ""
-        listed = {job.ref for jobs in self._lists.values() for job in jobs}
+        if self._published_refs[0] is not self._lists:  # not every second: 0.05 s of 100,000 jobs
+            self._published_refs = self._lists, frozenset(job.ref for jobs in self._lists.values() for job in jobs)
+        _, listed = self._published_refs
         unlisted = [job.ref for job in self._own if job.ref not in listed and not job.archived]
         if not unlisted:
             return ""
