@@ -84,9 +84,10 @@ def _download(dashboard: "Dashboard", refs: Sequence[Ref]) -> None:
 def _confirm(dashboard: "Dashboard", refs: Sequence[Ref], title: str, question: str, command: Renew | Download) -> None:
     from tui.dashboard.dialogs.confirm import ConfirmScreen
 
+    run = dashboard.commands["download" if isinstance(command, Download) else "renew"]
     if not refs:
         dashboard.toast(f"{title}: no job of this day needs it", ok=False)
-    elif not dashboard.can_run(run := dashboard.commands["download" if isinstance(command, Download) else "renew"]):
+    elif not dashboard.can_run(run):
         dashboard.refuse(run)
     else:
         screen = ConfirmScreen(title, question, f"{title.lower()} all")
