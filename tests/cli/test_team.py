@@ -28,6 +28,7 @@ from tui.cli.arguments import SUBCOMMANDS
 from tui.simulator.app import Simulator
 from tui.storage.extras import install_command
 from tui.storage.team.administration import migrate
+from tui.storage.team.lease import OPEN_AFTER
 from tui.storage.team.migrations import LAYOUT
 
 pytestmark = pytest.mark.waits
@@ -456,7 +457,7 @@ def test_a_killed_worker_is_replaced(tmp_path, service, simulator, team):
         workers.append(second.start("watch"))
         wait_until(lambda: len(simulator.request_log) > 0)
         stop(workers[0], signal.SIGKILL)
-        expire_leases(team, 0)  # as time does
+        expire_leases(team, OPEN_AFTER)  # as time does
         wait_until(lambda: f"PID {workers[1].pid}" in worker_of(alice))
         count = len(simulator.request_log)
         wait_until(lambda: len(simulator.request_log) > count)

@@ -8,16 +8,21 @@ DEADLINE = 60.0
 """Seconds. Allows for a loaded machine that is ten times slower."""
 CHECK_INTERVAL = 0.01
 """Seconds between two checks of a condition."""
+PAUSE = 4
+"""Times that the pause after a check is at least as long as the check: what it waits for needs the processor too."""
 
 
 def wait_until(
     condition: Callable[[], object], within: float = DEADLINE, *, check_interval: float = CHECK_INTERVAL
 ) -> None:
-    """Wait until the condition holds, on a thread that may block."""
-    deadline = time.monotonic() + within
+    """Wait until the condition holds, on a thread that may block. A check that takes long is made less often."""
+    begin = time.monotonic()
+    deadline = begin + within
     while not condition():
-        assert time.monotonic() < deadline, f"condition not met after {within:g} s"
-        time.sleep(check_interval)
+        end = time.monotonic()
+        assert end < deadline, f"condition not met after {within:g} s"
+        time.sleep(max(check_interval, PAUSE * (end - begin)))
+        begin = time.monotonic()
 
 
 async def until(condition: Callable[[], object], within: float = DEADLINE) -> None:
