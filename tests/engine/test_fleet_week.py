@@ -10,9 +10,16 @@ JOBS = 24
 
 @pytest.mark.parametrize("with_lists", [True, False])
 def test_all_that_the_board_of_a_fleet_shows_is_true(tmp_path, with_lists):
-    span, rest = 13 * HOUR, 10 * HOUR  # no job takes more than six
     week = run_virtual(
-        simulate_fleet(tmp_path, JOBS, with_lists=with_lists, span=span, rest=rest, interval=20 * MINUTE)
+        simulate_fleet(
+            tmp_path,
+            JOBS,
+            with_lists=with_lists,
+            span=7 * HOUR,
+            rest=4 * HOUR,
+            interval=20 * MINUTE,
+            longest=1.5 * HOUR,
+        )
     )
     print({name: dict(counts) for name, counts in week.requests.items()}, week.statement_count)
     assert len(week.states) == JOBS

@@ -12,6 +12,7 @@ from random import Random
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from tests.support.virtual_time import MINUTE
 from tui.domain.models import Phase
 from tui.providers.json_pointer import Pointer
 from tui.providers.model import Provider
@@ -144,12 +145,17 @@ def _placed(body: Any, pointer: Pointer, value: Any) -> Any:
     return {**known, token: _placed(known.get(token, {}), rest, value)}
 
 
-def random_jobs(prefix: str, starts: Iterable[float], random: Random) -> list[TimedJob]:
-    """Return a job for each start, of a minute to six hours; one in ten fails, and one in fifty never ends."""
+def random_life(random: Random, longest: float) -> float:
+    """Return the seconds that a job takes: from a minute to `longest`, as often below as above their geometric mean."""
+    return MINUTE * (longest / MINUTE) ** random.random()
+
+
+def random_jobs(prefix: str, starts: Iterable[float], random: Random, longest: float) -> list[TimedJob]:
+    """Return a job for each start, of a minute to `longest` seconds; one in ten fails, one in fifty never ends."""
     jobs: list[TimedJob] = []
     for number, starts_at in enumerate(starts):
         job_id = f"{prefix}-{number}"
-        life, chance = 60.0 * 360 ** random.random(), stable_fraction(job_id)
+        life, chance = random_life(random, longest), stable_fraction(job_id)
         ends = float("inf") if chance >= 0.98 else starts_at + life
         end = Phase.FAILED if chance < 0.1 else Phase.DONE
         jobs.append(TimedJob(job_id, starts_at, starts_at + life * 0.2, ends, end))

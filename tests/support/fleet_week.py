@@ -13,7 +13,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support import fixtures
-from tests.support.documented_services import DocumentedService, TimedJob, random_jobs
+from tests.support.documented_services import DocumentedService, TimedJob, random_jobs, random_life
 from tests.support.provider_files import write_example, write_provider_file
 from tests.support.provider_services import WITH_TIMEOUTS, WITHOUT_QUEUE
 from tests.support.virtual_time import DAY, EPOCH, HOUR, MINUTE, WEEK, VirtualTransport, wall_time
@@ -120,11 +120,11 @@ def _starts(count: int, random: Random, span: float) -> list[float]:
     return [at for _ in range(0, count, GROUP) for at in [EPOCH + random.uniform(0, span)] * GROUP][:count]
 
 
-def _simulated_jobs(account: str, starts_at: Iterable[float], random: Random) -> list[TimedJob]:
+def _simulated_jobs(account: str, starts_at: Iterable[float], random: Random, longest: float) -> list[TimedJob]:
     """Return a job for each start, of every behaviour of the simulator."""
     jobs: list[TimedJob] = []
     for number, starts in enumerate(starts_at):
-        outcome, life = random.choice(OUTCOMES), 60.0 * 360 ** random.random()
+        outcome, life = random.choice(OUTCOMES), random_life(random, longest)
         end = Phase.TIMED_OUT if outcome == "timeout" and account in WITH_TIMEOUTS else PHASES.get(outcome, Phase.DONE)
         if outcome == "missing":
             jobs.append(TimedJob(f"{account}-{number}-missing-x", starts, starts, starts, end))
@@ -158,13 +158,17 @@ async def simulate_fleet(
     span: float = WEEK,
     rest: float = DAY,
     interval: float = MINUTE,
+    longest: float = 6 * HOUR,
 ) -> FleetWeek:
-    """Run `count` jobs, which arrive until `rest` before the end. `interval`: the longest interval, in seconds."""
+    """Run `count` jobs of at most `longest` seconds, which arrive until `rest` before the end.
+
+    `interval`: the longest interval between two polls, in seconds.
+    """
     random, services = Random(seed), (*SIMULATED, *DOCUMENTED)
     counts = {name: count // len(services) + (at < count % len(services)) for at, name in enumerate(services)}
     jobs: dict[Ref, TimedJob] = {}
     for name in SIMULATED:
-        found = _simulated_jobs(name, _starts(counts[name], random, span - rest), random)
+        found = _simulated_jobs(name, _starts(counts[name], random, span - rest), random, longest)
         jobs |= {Ref(name, job.id): job for job in found}
     simulator = Simulator(clock=wall_time, scenarios=list(map(_scenario, jobs.values())), seed=seed)
     write_example(folder, "operations")
@@ -172,7 +176,7 @@ async def simulate_fleet(
         _without_lists(folder)
     apps: dict[str, DocumentedService] = {}
     for name in DOCUMENTED:
-        found = random_jobs(name, _starts(counts[name], random, span - rest), random)
+        found = random_jobs(name, _starts(counts[name], random, span - rest), random, longest)
         jobs |= {Ref(name, job.id): job for job in found}
         apps[name] = DocumentedService(provider_registry()[name], found, wall_time, Random(f"{seed}-{name}"))
     bases = dict.fromkeys(SIMULATED, "http://sim.test")

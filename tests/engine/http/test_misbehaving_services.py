@@ -74,13 +74,13 @@ def test_services_that_never_respond_do_not_change_when_a_good_one_is_polled(tmp
             EngineContext.create(wall=wall_time, random=Even(), transport=lambda: VirtualTransport(wires)),
         )
         async with fixtures.running_engine(engine):
-            await asyncio.sleep(HOUR)
+            await asyncio.sleep(HOUR / 3)
         library.close()
         assert bool(never.requests) == bool(more)
         return good.request_times()
 
     alone = run_virtual(times(tmp_path / "alone"))
-    assert len(alone) > 100
+    assert len(alone) > 50
     assert run_virtual(times(tmp_path / "beside", "heygen-v2", "camb", "flixu")) == alone
 
 

@@ -23,5 +23,5 @@ def test_links_are_renewed_on_schedule(found):
 
 
 def test_a_download_that_waits_for_the_rate_limit_of_its_account_is_no_failure(tmp_path):
-    busy = run_proof(tmp_path, 500, 0.03)
+    busy = run_proof(tmp_path, 200, 0.03)
     assert (busy.downloads, busy.download_failures) == (len(FILES) * len(DOWNLOADS), 0)
