@@ -43,6 +43,13 @@ def pytest_collection_finish() -> None:
     gc.enable()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_unconfigure() -> None:
+    """Collect the garbage of the last tests once: pytest does so five times, through all that caches hold."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Start the process from which dashboards are forked, one for all workers."""
     from tests.support.fork_server import ADDRESS, fork_server
