@@ -33,7 +33,7 @@ def main() -> None:
     for kind, (status, result) in kinds.items():
         end = ended(status, done)
         content = result(end.run_id)
-        fields = content if isinstance(content, dict) else content.model_dump(exclude_none=True)
+        fields = content if isinstance(content, dict) else content.dict(exclude_none=True)
         found[kind] = [end.status, sorted(fields)]
     failure = ended(client.translation.get_translation_task_status, failed)
     found["failed"] = [failure.status, failure.exception_reason]
