@@ -245,17 +245,18 @@ def in_module(source: str) -> Iterator[tuple[int, str]]:
                 yield from ((token.start[0], problem) for _, problem in in_text(token.string, TEXTS))
 
 
-def modules() -> list[Path]:
-    tests = (path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__))
-    return sorted([*(ROOT / "tui").rglob("*.py"), *tests])
+MODULES: dict[str, list[Path]] = {}
+"""Modules by folder, without this one."""
+for _path in sorted([*(ROOT / "tui").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]):
+    if _path != Path(__file__):
+        MODULES.setdefault(str(_path.relative_to(ROOT).parent), []).append(_path)
 
 
-@pytest.mark.parametrize("folder", sorted({str(path.relative_to(ROOT).parent) for path in modules()}))
+@pytest.mark.parametrize("folder", MODULES)
 def test_the_code_has_no_retired_word(folder: str) -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {problem}"
-        for path in modules()
-        if str(path.relative_to(ROOT).parent) == folder
+        for path in MODULES[folder]
         for line, problem in in_module(path.read_text("utf-8"))
     ]
     assert not found, "\n".join(found)
