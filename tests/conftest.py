@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+import tempfile
 from contextlib import ExitStack
 
 import pytest
@@ -51,8 +52,13 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the process from which dashboards are forked, one for all workers."""
+    """Keep the files of tests in memory, and start the process from which dashboards are forked, for all workers."""
     from tests.support.fork_server import ADDRESS, fork_server
+    from tests.support.memory import memory_folder
+
+    if (folder := memory_folder()) is not None:
+        os.environ.setdefault("TMPDIR", str(folder))
+        tempfile.tempdir = None  # read again
 
     if sys.platform == "linux" and ADDRESS not in os.environ:
         stack = ExitStack()
