@@ -3,6 +3,7 @@
 import asyncio
 
 import msgspec
+from msgspec.structs import replace
 
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener, running_engine
@@ -90,6 +91,22 @@ async def test_an_edit_of_one_job_of_a_large_watchlist_changes_and_publishes_tha
     assert engine.states[first.job.ref].job is first.job
     assert {state.job.ref for state in listener.states} == {second.job.ref}
     assert listener.orders == []
+    workspace.close()
+
+
+async def test_a_watchlist_that_is_read_again_adds_no_second_ref_of_a_job(tmp_path):
+    workspace = fixtures.make_workspace(tmp_path, "http://127.0.0.1:9", {"camb": ("a", "b")}, accounts=("camb",))
+    listener = RecordingListener()
+    engine = Engine(workspace, listener.publish, EngineContext.create(run_blocking=blocking.run_inline))
+    await engine.open()
+    first, second = engine.states
+    new = Job(account="camb", id="new")
+    await engine._job_store.sync_watchlist(
+        [new, *(replace(state.job, note="n") for state in engine.states.values())], {}
+    )
+    *_, (_, *known) = listener.orders
+    assert known[0] is first
+    assert known[1] is second
     workspace.close()
 
 

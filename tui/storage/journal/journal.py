@@ -54,7 +54,7 @@ class EntriesWaitError(JournalError):
         self.waiting, self.changes = waiting, changes
 
 
-class JournalEntry(Struct, frozen=True):
+class JournalEntry(Struct, frozen=True, gc=False):
     """New state of one job, with the request and the phase change that led to it."""
 
     state: JobState

@@ -4,6 +4,7 @@ The process gets no environment, so no keys, and returns the content on its stdo
 once would hold that lock for 0.2 s.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ LARGE_FILE = 256 * 1024
 start of the process."""
 TIMEOUT = 60.0
 """Seconds. The largest watchlist takes 6 s."""
+NICENESS = 5
+"""Niceness added to the process: on two cores, keys and polls waited for it."""
 _SCRIPT = "import sys; sys.path[:] = sys.argv[2:]; from tui.storage.watchlist.parser_process import main; main()"
 
 
@@ -74,6 +77,7 @@ def read_in_process(path: Path) -> ParsedWatchlist:
 
 def main() -> None:
     """Parse the file of the first argument and write the result to stdout."""
+    os.nice(NICENESS)
     path = Path(sys.argv[1])
     try:
         stamp = WatchlistFile(path).stamp()
