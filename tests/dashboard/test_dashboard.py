@@ -9,6 +9,7 @@ from textual.widgets import Input, TextArea
 
 from tests.dashboard.conftest import NOW
 from tests.support.fake_engine import FakeEngine, update_of
+from tests.support.waiting import until
 from tui.commands import COMMANDS, CommandId
 from tui.dashboard.actions import HANDLERS
 from tui.dashboard.app import Babeltop
@@ -329,6 +330,17 @@ async def test_a_frozen_view_is_unchanged_until_unfrozen(app: Babeltop, engine: 
         await pilot.press("z")
         await pilot.pause()
         assert "Meanwhile" in text_of(pilot)
+
+
+async def test_an_update_that_comes_in_parts_is_shown_whole_with_a_single_wake_up(app: Babeltop, engine: FakeEngine):
+    async with app.run_test(size=(120, 40)) as pilot:
+        known = engine.workspace.job_states()
+        refs = dashboard(pilot).query_one(JobTable).refs[:3]
+        edited = [replace(known[ref], job=replace(known[ref].job, label=f"Part {ref.id[:4]}")) for ref in refs]
+        *before, last = (replace(update_of(state), has_more=True) for state in edited)
+        engine.pending_updates += [*before, replace(last, has_more=False)]
+        app.on_updates_available()
+        await until(lambda: all(state.job.label in text_of(pilot) for state in edited))
 
 
 async def test_the_banner_shows_problems_and_an_engine_that_does_not_respond(app: Babeltop, engine: FakeEngine):

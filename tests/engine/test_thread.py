@@ -239,6 +239,28 @@ async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
     assert not outbox.take().states
 
 
+async def test_many_states_are_taken_part_by_part_with_the_newest_of_each_job_and_an_order_takes_all():
+    outbox = Outbox(lambda: None)
+    given = states(5)
+    for state in given:
+        outbox.publish(state)
+    outbox.publish(Notice(NoticeKind.DONE, "a notice", None, 0.0))
+    first = outbox.take(2)
+    assert (list(first.states.values()), first.has_more, len(first.notices)) == (given[:2], True, 1)
+    newer = [JobState(job=state.job, poll_count=9) for state in given[1:3]]
+    for state in newer:
+        outbox.publish(state)
+    second, third = outbox.take(2), outbox.take(2)
+    assert (list(second.states.values()), second.has_more) == ([newer[1], given[3]], True)
+    assert (list(third.states.values()), third.has_more) == ([given[4], newer[0]], False)
+    for state in given:
+        outbox.publish(state)
+    outbox.publish(WatchlistOrder(tuple(state.job.ref for state in given)))
+    whole = outbox.take(2)
+    assert (list(whole.states.values()), whole.has_more) == (given, False)
+    assert not outbox.take(2).states
+
+
 async def test_notices_are_never_conflated_and_the_oldest_are_dropped():
     outbox = Outbox(lambda: None)
     for number in range(MAX_NOTICES + 5):

@@ -300,6 +300,8 @@ class Update(Struct, frozen=True, kw_only=True):
     """Changes since the last update. Job states are conflated by ref; notices are not conflated."""
 
     states: Mapping[Ref, JobState]
+    has_more: bool = False
+    """More states are waiting; no wake-up follows for them."""
     removed: frozenset[Ref] = frozenset()
     order: tuple[Ref, ...] | None = None
     """Order of the watchlist; None if unchanged."""
@@ -325,7 +327,7 @@ class EngineHandle(Protocol):
         ...
 
     def take_update(self) -> Update:
-        """Return the changes since the last call."""
+        """Return the changes since the last call; of many states, the oldest ones."""
         ...
 
     def send(self, command: Command) -> "Future[CommandResult]":

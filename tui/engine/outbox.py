@@ -7,6 +7,7 @@ import asyncio
 import threading
 from collections import deque
 from collections.abc import Callable
+from itertools import islice
 
 from tui.domain.job_state import JobState
 from tui.domain.models import Ref
@@ -118,12 +119,21 @@ class Outbox:
         self._woken_at = max(loop.time(), self._woken_at + WAKE_INTERVAL)
         loop.call_at(self._woken_at, self.wake)
 
-    def take(self) -> Update:
-        """Return everything accumulated since the last call, and empty the outbox."""
+    def take(self, max_states: int | None = None) -> Update:
+        """Return everything accumulated since the last call, and empty the outbox.
+
+        `max_states`: return the oldest so many states, and keep the others. With an order, all come at once.
+        """
         with self._lock:
+            states, self._states = self._states, {}
+            if max_states is not None and max_states < len(states) and self._order is None:
+                states, self._states = dict(islice(states.items(), max_states)), states
+                for ref in states:
+                    del self._states[ref]
             failure = (self._failure,) if self._failure else ()
             update = Update(
-                states=self._states,
+                states=states,
+                has_more=bool(self._states),
                 removed=frozenset(self._removed),
                 order=self._order,
                 accounts=self._accounts,
@@ -134,7 +144,7 @@ class Outbox:
                 downloads=self._downloads,
                 end_reason=self._end_reason,
             )
-            self._states, self._accounts, self._downloads = {}, {}, {}
+            self._accounts, self._downloads = {}, {}
             self._removed, self._order, self._role = set(), None, None
             self._problems_changed = False
             self._notices.clear()

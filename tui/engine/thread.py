@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 CLOSE_TIMEOUT = 3.0
 """Seconds that the engine has to stop."""
+SLICE_STATES = 500
+"""States that the front end takes and applies at once, in some two milliseconds: between slices, it handles keys."""
 LOOP_HEARTBEAT_INTERVAL = 1.0
 """Seconds between two heartbeats of the engine's loop."""
 RESTART_DELAYS = (1.0, 30.0)
@@ -59,8 +61,6 @@ class EngineThread:
         self._transport = transport
         self._restart_delays = restart_delays
         self._outbox = Outbox()
-        self.take_update: Callable[[], Update] = self._outbox.take
-        """Returns the changes since the last call."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._engine: Engine | None = None
         self._main_task: asyncio.Task[None] | None = None
@@ -93,6 +93,10 @@ class EngineThread:
         from tui.domain.fleet import FleetReport  # not before the first frame
 
         return self._call(lambda engine: engine.fleet(zone), FleetReport())
+
+    def take_update(self) -> Update:
+        """Return the changes since the last call; of many states, the oldest ones."""
+        return self._outbox.take(SLICE_STATES)
 
     def _call(self, call: Callable[["Engine"], Awaitable[T]], when_down: T) -> Future[T]:
         future: Future[T] = Future()
