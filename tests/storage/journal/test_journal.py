@@ -1,9 +1,15 @@
+import fcntl
+import os
+import re
 import sqlite3
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 
+from tests.support.waiting import wait_until
 from tui.domain import job_state
 from tui.domain.job_state import JobState, PhaseChange, PollFailed, StatusReceived
 from tui.domain.models import (
@@ -454,6 +460,24 @@ def test_many_may_open_a_new_file_at_the_same_moment(path):
     journal = Journal(path)
     assert len(journal.states()) == 12
     journal.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="proc(5)")
+def test_a_new_file_is_created_while_no_other_process_opens_it(path):
+    """SQLite refuses one of two that create it at once."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    inode = os.fstat(folder).st_ino
+    with ThreadPoolExecutor(1) as pool:
+        fcntl.flock(folder, fcntl.LOCK_SH)
+        opening = pool.submit(Journal, path)
+        waiting = re.compile(rf"-> FLOCK .*:{inode} ")
+        try:
+            wait_until(lambda: opening.done() or waiting.search(Path("/proc/locks").read_text()))
+            was_created = path.exists()
+        finally:
+            os.close(folder)
+        opening.result().close()
+    assert not was_created
 
 
 def test_ten_thousand_states_are_written_in_one_batch(opened):

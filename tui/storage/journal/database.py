@@ -83,8 +83,14 @@ class Database:
 
     def _connect(self) -> None:
         """Open the file at the path; rename one that is damaged or too old, and create a new one."""
+        if self._path is not None and (kind := network_type(self._path.parent)):
+            raise RefusedJournalError(
+                f"{self._path}: the state folder is on a network file system ({kind}), where the locks of journal "
+                "and poller are unreliable. Set BABELTOP_STATE_DIR to a folder on a local disk"
+            )
         try:
-            with _folder_lock(self._path, fcntl.LOCK_SH):
+            # of two processes that create a file at once, SQLite refuses one without a wait
+            with _folder_lock(self._path, fcntl.LOCK_SH if self._has_content() else fcntl.LOCK_EX):
                 self._open()
         except _OutdatedSchemaError:
             self._quarantine("outdated", "was written by an older babeltop")
@@ -94,14 +100,8 @@ class Database:
             self._quarantine("damaged", "was damaged")
 
     def _open(self) -> None:
-        if self._path is not None:
-            if kind := network_type(self._path.parent):
-                raise RefusedJournalError(
-                    f"{self._path}: the state folder is on a network file system ({kind}), where the locks of journal "
-                    "and poller are unreliable. Set BABELTOP_STATE_DIR to a folder on a local disk"
-                )
-            if not self._path.exists():
-                self._path.touch(mode=0o600)
+        if self._path is not None and not self._path.exists():
+            self._path.touch(mode=0o600)
         self._inode = self._current_inode()
         self._db = sqlite3.connect(
             self._path or ":memory:", timeout=OPEN_TIMEOUT, isolation_level=None, check_same_thread=False
@@ -184,6 +184,13 @@ class Database:
         except FileNotFoundError:
             return None
 
+    def _has_content(self) -> bool:
+        """Return whether there is more than an empty file at the path."""
+        try:
+            return self._path is not None and self._path.stat().st_size > 0
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def _quarantine(self, suffix: str, reason: str) -> None:
         """Rename the open file to NAME.SUFFIX-DATE, unless another process has, and open a new one."""
         assert self._path is not None, "a database in memory is never damaged"
@@ -219,7 +226,7 @@ def _transaction(db: sqlite3.Connection) -> Generator[None]:
 
 @contextmanager
 def _folder_lock(path: Path | None, mode: int) -> Generator[None]:
-    """Lock the folder of the file: LOCK_SH to open the file, LOCK_EX to rename it.
+    """Lock the folder of the file: LOCK_SH to open the file, LOCK_EX to create or rename it.
 
     A file opened between the renames of another and of its write-ahead log would lose its own log.
     """
