@@ -52,7 +52,7 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the files of tests in memory, and start the process from which dashboards are forked, for all workers."""
+    """Keep the files of tests in memory, and start the process from which programs are forked, for all workers."""
     from tests.support.fork_server import ADDRESS, fork_server
     from tests.support.memory import memory_folder
 

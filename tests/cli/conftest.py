@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.support.certificates import one_root_pem
 from tests.support.command_line import CompletedCommand, run_in_process
+from tests.support.fork_server import start_program
 from tests.support.servers import serve_app
 from tests.support.waiting import DEADLINE
 from tui.simulator.app import Simulator
@@ -62,9 +62,8 @@ class Program:
         return self
 
     def start(self, *args: str) -> subprocess.Popen[str]:
-        pipe = subprocess.PIPE
-        command = [sys.executable, "-W", "error", "-m", "tui", *args]
-        return subprocess.Popen(command, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
+        pipe, command = subprocess.PIPE, ("-W", "error", "-m", "tui", *args)
+        return start_program(*command, env=self.env, stdin=pipe, stdout=pipe, stderr=pipe, encoding="utf-8")
 
     def end(self, process: subprocess.Popen[str], stdin: str = "") -> CompletedCommand:
         with process:

@@ -1,12 +1,11 @@
 import os
 import pty
-import subprocess
-import sys
 import tomllib
 from datetime import UTC, datetime
 
 from tests.cli.conftest import Program
-from tests.support.terminal import Terminal
+from tests.support.dashboard_terminal import DashboardTerminal
+from tests.support.fork_server import start_program
 
 HEYGEN = "7544c0b52ada44fda693a15b1181b5b4-ur_ur-PK"
 CAMB = "5f0c2c1e-3b8a-4f5e-9d0a-2b6c7d8e9f00"
@@ -77,8 +76,8 @@ def test_a_job_on_the_watchlist_is_left_unchanged(configured: Program) -> None:
 
 def test_on_a_terminal_add_prompts_for_the_account(configured: Program) -> None:
     ours, terminal = pty.openpty()
-    command = [sys.executable, "-m", "tui", "add", "interview-4"]
-    with subprocess.Popen(command, env=configured.env, stdin=terminal, stderr=terminal) as process:
+    command = ("-m", "tui", "add", "interview-4")
+    with start_program(*command, env=configured.env, stdin=terminal, stderr=terminal) as process:
         os.close(terminal)
         shown = b""
         while b"Enter skips: " not in shown:
@@ -237,9 +236,8 @@ def test_a_filter_archives_and_removes_what_is_confirmed(configured: Program) ->
 
 def test_a_filter_prompts_on_a_terminal(configured: Program) -> None:
     configured.with_jobs("flixu:doc_1", "flixu:doc_2")
-    env = ["env", "-i", *(f"{name}={value}" for name, value in configured.env.items())]
     for answer, left in (("n\n", ["flixu:doc_1", "flixu:doc_2"]), ("y\n", ["flixu:doc_2"])):
-        with Terminal([*env, sys.executable, "-m", "tui", "remove", "--filter", "doc_1"]) as terminal:
+        with DashboardTerminal("remove", "--filter", "doc_1", environment=configured.env) as terminal:
             assert terminal.wait_for(lambda text: "remove 1 job? [y/N]" in text)
             terminal.type(answer)
             terminal.wait_for_exit()

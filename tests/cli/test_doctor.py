@@ -14,6 +14,7 @@ import pytest
 from tests.cli import json_schema
 from tests.cli.conftest import KEY, Program
 from tests.support.command_line import CompletedCommand
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.servers import serve_app, serve_raw
 from tests.support.terminal import Terminal
 from tests.support.unprivileged_user import unprivileged
@@ -148,10 +149,7 @@ def test_wrong_keys_and_themes_are_named_by_doctor_and_by_every_start_that_uses_
         f"line {first + 3}: keys.refreshx: unknown command; did you mean 'refresh'?",
         "keys.edit: key e already belongs to 'add'",
     ]
-    with Terminal(
-        ["env", "-i", *(f"{name}={value}" for name, value in configured.env.items()), sys.executable, "-m", "tui"],
-        columns=160,
-    ) as terminal:
+    with DashboardTerminal(columns=160, environment=configured.env) as terminal:
         assert terminal.wait_for_exit() == 2
         shown = terminal.raw.decode()
     served = configured.call("serve")

@@ -1,6 +1,5 @@
 import json
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,9 +10,9 @@ import pytest
 
 from tests.cli import json_schema
 from tests.cli.conftest import KEY, Program
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.file_servers import FileServer, Response, serve_files
 from tests.support.servers import serve_app
-from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE
 
 
@@ -97,12 +96,10 @@ def test_readonly_disables_downloads_and_an_unwritable_folder_is_reported(config
     assert KEY not in completed.err
 
 
-def test_a_bar_is_drawn_on_a_terminal(configured: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bar_is_drawn_on_a_terminal(configured: Program) -> None:
     configured.with_jobs("heygen:a-fine")
     wait_for(configured)
-    for name, value in configured.env.items():
-        monkeypatch.setenv(name, value)
-    with Terminal([sys.executable, "-m", "tui", "download"]) as terminal:
+    with DashboardTerminal("download", environment=configured.env) as terminal:
         assert terminal.wait_for_exit(DEADLINE) == 0
         assert "100% of" in terminal.raw.decode()
         assert "100% of" not in terminal.text, "at the end the paths stand alone"

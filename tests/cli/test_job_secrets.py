@@ -1,7 +1,6 @@
 """Secrets of single jobs, over HTTP: in the body of each request, and nowhere else."""
 
 import json
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -11,8 +10,8 @@ import httpx
 import pytest
 
 from tests.cli.conftest import Program
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.servers import serve_app
-from tests.support.terminal import Terminal
 
 SECRET = "9f3a&b c+0123456789abcdef"
 OTHER = "77777777aaaaaaaa"
@@ -175,9 +174,8 @@ def test_a_record_on_stdin_has_its_secrets(configured: Program) -> None:
 
 def test_on_a_terminal_add_prompts_for_a_secret_without_echo(configured: Program) -> None:
     configured.with_accounts("deepl-documents")
-    env = ["env", "-i", *(f"{name}={value}" for name, value in configured.env.items())]
-    command = [*env, sys.executable, "-m", "tui", "add", "deepl-documents:tty-fine", "deepl-documents:later"]
-    with Terminal(command) as terminal:
+    command = ("add", "deepl-documents:tty-fine", "deepl-documents:later")
+    with DashboardTerminal(*command, environment=configured.env) as terminal:
         assert terminal.wait_for(lambda text: "document_key of deepl-documents:tty-fine" in text)
         terminal.type(f"{SECRET}\n")
         assert terminal.wait_for(lambda text: "document_key of deepl-documents:later" in text)

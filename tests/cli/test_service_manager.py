@@ -1,6 +1,5 @@
 """`watch` under a service manager, which is a datagram socket here: sd_notify(3)."""
 
-import os
 import signal
 import socket
 from collections.abc import Iterator
@@ -9,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Program
-from tests.support.waiting import DEADLINE
+from tests.support.terminal import stat_fields
+from tests.support.waiting import DEADLINE, wait_until
 
 pytestmark = pytest.mark.waits
 
@@ -68,7 +68,7 @@ def test_a_stopped_process_reports_no_life(configured: Program, manager: Manager
     process = configured.start("watch")
     manager.wait_for("WATCHDOG")
     process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    wait_until(lambda: stat_fields(Path(f"/proc/{process.pid}/stat"))[0] == "T")
     manager.waiting()
     manager.socket.settimeout(2.4)  # a manager ends the process after this silence
     with pytest.raises(TimeoutError):

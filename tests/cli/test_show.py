@@ -7,6 +7,8 @@ import sys
 
 from tests.cli import json_schema
 from tests.cli.conftest import Program
+from tests.support.fork_server import start_program
+from tests.support.waiting import DEADLINE
 
 
 def test_list_shows_the_state_of_the_last_check(configured: Program) -> None:
@@ -66,7 +68,8 @@ def test_on_a_terminal_no_line_is_wider_than_it(configured: Program) -> None:
     env = configured.env | {"COLUMNS": "80"}
     os.set_blocking(control, False)
     subprocess.run(["stty", "cols", "72"], stdin=terminal, check=True)
-    subprocess.run([sys.executable, "-m", "tui", "list"], env=env, stdout=terminal, check=True)
+    with start_program("-m", "tui", "list", env=env, stdout=terminal) as process:
+        assert process.wait(DEADLINE) == 0
     shown = os.read(control, 65536).decode()
     os.close(control)
     os.close(terminal)

@@ -1,13 +1,12 @@
 """Hostile text of services, provider files and watchlists stays text, in real processes."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.support.dashboard_terminal import DashboardTerminal
+from tests.support.fork_server import run_program
 from tests.support.hostile_text import FORBIDDEN_BYTES, HOSTILE_TEXTS, LONG, PROVIDER_FILE, response, service
 from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
@@ -19,7 +18,6 @@ JOBS = [
     for how in (("ran", "done", "failed", "odd", "500") if len(text) < LONG else ("done", "500"))
 ]
 HOOK = 'cd "$RECEIVED"; echo $# > $$.count; cat > $$.json'
-PROGRAM = [sys.executable, "-m", "tui"]
 
 
 @pytest.fixture
@@ -56,7 +54,7 @@ def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def output(*line: str) -> bytes:
-    done = subprocess.run([*PROGRAM, *line], capture_output=True)
+    done = run_program("-m", "tui", *line)
     assert done.returncode in (0, 1, 3), done.stderr
     return done.stdout + done.stderr
 

@@ -7,7 +7,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from tests.support.file_servers import FileServer, serve_files
+from tests.support.fork_server import start_program
 from tests.support.servers import serve_app
 
 SIZE = 2 * 1000**3
@@ -124,8 +124,8 @@ class DownloadProgram:
         }
 
     def start(self) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "tui", "download", "heygen-v2:a"]
-        return subprocess.Popen(command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        pipe, command = subprocess.PIPE, ("-m", "tui", "download", "heygen-v2:a")
+        return start_program(*command, env=self._env, stdout=pipe, stderr=pipe, text=True)
 
     def watch(self, process: "subprocess.Popen[str]", until: Callable[[], bool], deadline: float) -> bool:
         """Record the memory until `until` holds; False: the process has exited before."""

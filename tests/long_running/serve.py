@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 import aiohttp
 
 from tests.support.dashboard_page import open_dashboard, try_keys, try_palette
+from tests.support.fork_server import start_program
 from tests.support.servers import serve_app
 from tests.support.waiting import DEADLINE, until
 from tests.support.web import free_port, send_raw
@@ -120,8 +121,8 @@ def prove_readonly() -> None:
         env = os.environ | {"BABELTOP_CONFIG_DIR": str(config), "BABELTOP_STATE_DIR": str(state), "FUZZ_KEY": "k-27182"}
         env["HOME"] = folder
         before = _files(Path(folder), state)
-        command = [sys.executable, "-m", "tui", "--readonly", "serve", "--port", str(port)]
-        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        command = ("-m", "tui", "--readonly", "serve", "--port", str(port))
+        with start_program(*command, env=env, stderr=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stderr is not None
                 token = re.search(r"token=(\S+);", process.stderr.readline())
@@ -155,8 +156,8 @@ def fuzz(seed: int) -> None:
             "BABELTOP_STATE_DIR": str(state),
             "FUZZ_KEY": "k-2718281828459",
         }
-        command = [sys.executable, "-m", "tui", "serve", "--port", str(port)]
-        with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as process:
+        command = ("-m", "tui", "serve", "--port", str(port))
+        with start_program(*command, env=env, stderr=subprocess.PIPE, text=True) as process:
             try:
                 assert process.stderr is not None
                 token = re.search(r"token=(\S+);", process.stderr.readline())

@@ -8,7 +8,6 @@ may be 0.
 import argparse
 import asyncio
 import gc
-import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
@@ -18,8 +17,8 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support import fixtures
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.servers import serve_app
-from tests.support.terminal import Terminal
 from tests.support.virtual_time import DAY, EPOCH, HOUR, VirtualTransport, run_virtual, wall_time
 from tests.support.waiting import DEADLINE
 from tui.dashboard.board_model import BoardModel
@@ -226,10 +225,9 @@ def open_dashboard(folder: Path, count: int, *, every: int, interval: int = INTE
         jobs = {name: tuple(f"j{number}-stuck-x" for number in range(count // 2)) for name in accounts}
         config = f'[polling]\nmax_interval = "{interval}s"\n'
         fixtures.make_workspace(folder, base, jobs, accounts=accounts, config=config, rate=10**6, concurrency=4).close()
-        environ = {"BABELTOP_CONFIG_DIR": folder, "BABELTOP_STATE_DIR": folder / "state"}
+        environ = {"BABELTOP_CONFIG_DIR": str(folder), "BABELTOP_STATE_DIR": str(folder / "state")}
         keys = {fixtures.key_variable(name): fixtures.KEY for name in accounts}
-        settings = [f"{name}={value}" for name, value in {**environ, **keys}.items()]
-        with Terminal(["env", *settings, sys.executable, "-m", "tui"]) as terminal:
+        with DashboardTerminal(environment={**environ, **keys}) as terminal:
             assert terminal.wait_for(lambda text: "▸ running" in text, DEADLINE), terminal.text
             began, keys = time.monotonic(), Random(1)
             while True:

@@ -5,7 +5,6 @@ The simulator runs in a process of its own, started as `python -m tests.long_run
 
 import asyncio
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from tests.support import fixtures
+from tests.support.fork_server import start_program
 from tui.domain.models import Phase
 from tui.engine.engine import Engine
 from tui.simulator.app import Simulator
@@ -73,7 +73,7 @@ def percentile(lags: list[float], share: float) -> float:
 @contextmanager
 def run_simulator() -> Iterator[str]:
     """Run the simulator in a process of its own, without limits; yield its base URL."""
-    with subprocess.Popen([sys.executable, "-m", __name__], stdout=subprocess.PIPE, text=True) as process:
+    with start_program("-m", __name__, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield f"http://127.0.0.1:{process.stdout.readline().strip()}"

@@ -19,7 +19,10 @@ class DashboardTerminal(Terminal):
         columns: int = 120,
         lines: int = 40,
         environment: Mapping[str, str] | None = None,
+        program: Sequence[str] = ("-m", "tui"),
     ):
+        """`program`: the interpreter's arguments before those of babeltop."""
+        self._program = program
         self._environment = environment or {}
         self._connection: socket.socket | None = None
         super().__init__(arguments, columns=columns, lines=lines)
@@ -27,12 +30,14 @@ class DashboardTerminal(Terminal):
     def _start(self, command: Sequence[str], term: str) -> tuple[int, int]:
         if fork_server.ADDRESS not in os.environ:
             variables = (f"{name}={value}" for name, value in self._environment.items())
-            return super()._start(["env", *variables, sys.executable, "-m", "tui", *command], term)
+            return super()._start(["env", *variables, sys.executable, *self._program, *command], term)
         environment = {**os.environ, "TERM": term, "COLORTERM": "truecolor", **self._environment}
         for name in ("COLUMNS", "LINES"):
             environment.pop(name, None)
         fd, other = os.openpty()
-        pid, self._connection = fork_server.request(command, environment, other)
+        pid, self._connection = fork_server.request(
+            [*self._program, *command], environment, [other] * 3, has_terminal=True
+        )
         os.close(other)
         return pid, fd
 

@@ -1,30 +1,47 @@
-"""Program that starts as a fork of a process with all modules imported, which saves two thirds of a dashboard's start.
+"""Program that starts as a fork of a process with all modules imported, which saves most of a short program's life.
 
 A run of the tests has one such process (see conftest.py). It imports the modules at the first request, and ends with
-its standard input. What a start itself does is tested by programs that start as an operator starts them.
+its standard input, and its programs with it. What a start itself does is tested by programs that start as an operator
+starts them.
 """
 
+import atexit
 import fcntl
 import gc
 import importlib
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
 
 ADDRESS = "FORK_SERVER"
 """Environment variable: path of the socket at which programs are requested."""
+LATER_IMPORTS = ("anyio._backends._asyncio", "filelock", "sniffio", "tomli_w", "uvicorn.protocols.http.h11_impl")
+"""Modules that most programs import while they run."""
+STREAMS = (
+    ("stdin", "r", -1, "surrogateescape"),
+    ("stdout", "w", -1, "surrogateescape"),
+    ("stderr", "w", 1, "backslashreplace"),
+)
+"""Name, mode, buffering and error handler of each standard stream."""
+LENGTH = struct.Struct("!I")
+"""Of the message that follows."""
 
 
 @contextmanager
@@ -46,26 +63,126 @@ def fork_server() -> Iterator[None]:
                 process.communicate()
 
 
-def request(arguments: Sequence[str], environment: Mapping[str, str], terminal: int) -> tuple[int, socket.socket]:
-    """Start `babeltop ARGUMENTS` on a terminal. Returns its process id, and a socket that receives its exit code."""
+class Request(NamedTuple):
+    """Program that is requested."""
+
+    command: list[str]
+    """Arguments of the interpreter: `-W ACTION` any number of times, `-m MODULE` or `-c CODE`, the program's own."""
+    environment: dict[str, str]
+    folder: str
+    """Working directory."""
+    has_terminal: bool
+    """Whether it leads a session on its standard input, a terminal."""
+
+
+def request(
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    descriptors: Sequence[int],
+    *,
+    folder: str | None = None,
+    has_terminal: bool = False,
+) -> tuple[int, socket.socket]:
+    """Start `python COMMAND` with these standard descriptors. It is killed when the socket is closed.
+
+    Returns its process id, and a socket that receives its exit code, negative after a signal.
+    """
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(os.environ[ADDRESS])
-    message = json.dumps([list(arguments), dict(environment), str(Path.cwd())]).encode()
-    socket.send_fds(connection, [b"%d\n" % len(message)], [terminal])
+    message = json.dumps(Request(list(command), dict(environment), folder or str(Path.cwd()), has_terminal)).encode()
+    socket.send_fds(connection, [LENGTH.pack(len(message))], list(descriptors))
     connection.sendall(message)
     return int(connection.recv(16)), connection
 
 
-def serve(listener: socket.socket) -> None:
-    """Fork for each request until standard input ends."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nothing waits for the processes that wait for programs
-    while select.select([sys.stdin, listener], [], [])[0] == [listener]:
-        connection, _ = listener.accept()
-        _import_all()
-        with connection:
-            if os.fork() == 0:
-                listener.close()
-                _start_and_wait(connection)
+class ForkedProgram(subprocess.Popen[Any]):
+    """`subprocess.Popen` of a fork, with its options for streams, environment and working directory."""
+
+    _connection: socket.socket
+
+    def _execute_child(self, args: Sequence[str], *options: Any) -> None:
+        _, _, _, _, folder, environment, _, _, _, *pipes = options[:15]  # in this order since Python 3.11
+        ours, theirs = (pipes[1], pipes[2], pipes[4]), (pipes[0], pipes[3], pipes[5])
+        try:
+            self.pid, self._connection = request(
+                args[1:],
+                os.environ if environment is None else environment,
+                [number if each == -1 else each for number, each in enumerate(theirs)],
+                folder=folder and os.fspath(folder),
+            )
+            self._child_created = True
+        finally:
+            pipes = {other for own, other in zip(ours, theirs, strict=True) if own != -1}
+            for each in (pipes | {getattr(self, "_devnull", -1)}) - {-1}:
+                os.close(each)
+            self._closed_child_pipe_fds = True
+
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        if wait_flags and not select.select([self._connection], [], [], 0)[0]:
+            return 0, 0
+        with self._connection:
+            code = int(self._connection.recv(16))
+        return self.pid, code << 8 if code >= 0 else -code
+
+    def _internal_poll(self, *_: object, **__: object) -> int | None:
+        if self.returncode is None and self._waitpid_lock.acquire(blocking=False):
+            try:
+                pid, status = self._try_wait(os.WNOHANG)
+                if pid:
+                    self._handle_exitstatus(status)
+            finally:
+                self._waitpid_lock.release()
+        return self.returncode
+
+
+def start_program(*command: str, env: Mapping[str, str] | None = None, **options: Any) -> "subprocess.Popen[Any]":
+    """Start `python COMMAND` as `subprocess.Popen` does, but as a fork if this run has a server for it."""
+    variables = {(name, value) for name, value in (env or {}).items() if name.startswith("PYTHON")}
+    can_fork = ADDRESS in os.environ and variables <= os.environ.items()  # a fork does not read them
+    return (ForkedProgram if can_fork else subprocess.Popen)([sys.executable, *command], env=env, **options)
+
+
+def run_program(*command: str, timeout: float | None = None, **options: Any) -> "subprocess.CompletedProcess[Any]":
+    """Run `python COMMAND` to its end, and return its output."""
+    with start_program(*command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options) as process:
+        try:
+            out, err = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
+def serve(listener: socket.socket) -> tuple[Request, list[int]] | None:
+    """Fork for each request until standard input ends. In a fork, returns the request and its descriptors."""
+    running = dict[int, socket.socket]()  # connection of each process, by the descriptor of the process
+    programs = dict[socket.socket, int]()  # process id by connection, until that is closed
+    while sys.stdin not in (ready := select.select([sys.stdin, listener, *running, *programs], [], [])[0]):
+        for each in ready:
+            if each is listener:
+                connection, _ = listener.accept()
+                _import_all()
+                requested, descriptors = _receive(connection)
+                pid = os.fork()
+                if pid == 0:
+                    return requested, descriptors
+                for descriptor in descriptors:
+                    os.close(descriptor)
+                connection.sendall(b"%d" % pid)
+                programs[connection] = pid
+                running[os.pidfd_open(pid)] = connection
+            elif isinstance(each, int):
+                os.close(each)
+                _send_exit_code(connection := running.pop(each), programs[connection])
+            elif each in running.values():  # nothing waits for it any more
+                os.kill(programs[each], signal.SIGKILL)
+            else:  # the exit code has been read: the process id can get signals until then
+                os.waitpid(programs.pop(each), 0)
+                each.close()
+    for pid in programs.values():
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return None
 
 
 @cache
@@ -73,51 +190,87 @@ def _import_all() -> None:
     """Import all modules of the program, once."""
     import tui
 
-    for module in pkgutil.walk_packages(tui.__path__, "tui."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for module in pkgutil.walk_packages(tui.__path__, "tui."):
+            if not module.name.endswith("__main__"):
+                importlib.import_module(module.name)
+        for name in LATER_IMPORTS:
+            importlib.import_module(name)
     gc.collect()
     gc.freeze()
 
 
-def _start_and_wait(connection: socket.socket) -> None:
-    """Start the program that is requested and send its exit code, negative after a signal."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    length, (terminal, *_), _, _ = socket.recv_fds(connection, 16, 1)
+def _receive(connection: socket.socket) -> tuple[Request, list[int]]:
+    length, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 3)
     with connection.makefile("rb") as stream:
-        arguments, environment, folder = json.loads(stream.read(int(length)))
-    pid = os.fork()
-    if pid == 0:
-        connection.close()
-        _run(arguments, environment, folder, terminal)
-    os.close(terminal)
-    connection.sendall(b"%d" % pid)
+        return Request(*json.loads(stream.read(*LENGTH.unpack(length)))), descriptors
+
+
+def _send_exit_code(connection: socket.socket, pid: int) -> None:
     end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert end
-    connection.sendall(b"%d" % (end.si_status if end.si_code == os.CLD_EXITED else -end.si_status))
-    connection.recv(1)  # until the exit code has been read: the process id can get signals until then
-    os._exit(0)
+    with suppress(BrokenPipeError):
+        connection.sendall(b"%d" % (end.si_status if end.si_code == os.CLD_EXITED else -end.si_status))
 
 
-def _run(arguments: list[str], environment: dict[str, str], folder: str, terminal: int) -> None:
-    """Run the program as the leader of a session on the terminal."""
-    os.setsid()
-    fcntl.ioctl(terminal, termios.TIOCSCTTY, 0)
-    for number in (0, 1, 2):
-        os.dup2(terminal, number)
-    os.close(terminal)
-    sys.stdin = sys.__stdin__ = open(0, closefd=False)  # noqa: SIM115 - until the process ends
-    sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = sys.__stderr__ = open(2, "w", closefd=False)  # noqa: SIM115
+def run(requested: Request, descriptors: Sequence[int]) -> None:
+    """Run the program in this process as a new interpreter would."""
+    for number, each in enumerate(descriptors):
+        os.dup2(each, number)
+    os.closerange(3, os.sysconf("SC_OPEN_MAX"))
+    if requested.has_terminal:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+    for number, (name, mode, buffering, errors) in enumerate(STREAMS):
+        stream = open(number, mode, buffering, "utf-8", errors, closefd=False)  # noqa: SIM115 - until the end
+        stream.buffer.raw.name = f"<{name}>"
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(requested.environment)
+    if not {"LC_ALL", "LC_CTYPE", "LANG"} & os.environ.keys():
+        os.environ["LC_CTYPE"] = "C.UTF-8"  # as the interpreter does
     time.tzset()
-    os.chdir(folder)
-    sys.argv = ["babeltop", *arguments]
-    from tui.cli.main import run
+    os.chdir(requested.folder)
+    command = requested.command
+    while command[0] == "-W":
+        warnings.simplefilter(command[1])
+        del command[:2]
+    option, program, *arguments = command
+    sys.argv = [option, *arguments]
+    sys.path[0] = requested.folder if option == "-m" else ""
+    if option == "-m":
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
+    else:
+        exec(program, {"__name__": "__main__"})
 
-    sys.exit(run(arguments))
+
+def leave(code: int) -> None:
+    """End as the interpreter does, but do not clear the modules: all memory they share would be copied."""
+    threading._shutdown()
+    atexit._run_exitfuncs()
+    with suppress(OSError, ValueError):  # the interpreter reports it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
+def main() -> None:
+    """Serve, and run the program in each fork."""
+    if forked := serve(socket.socket(fileno=int(sys.argv[1]))):
+        code: object = None
+        try:
+            run(*forked)
+        except SystemExit as end:
+            code = end.code
+        if isinstance(code, int | None):
+            leave(code or 0)
+        sys.exit(code)
 
 
 if __name__ == "__main__":
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    from tests.support import fork_server as module  # what runs as `__main__` are the programs
+
+    module.main()

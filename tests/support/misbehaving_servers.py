@@ -17,6 +17,7 @@ from pathlib import Path
 import trustme
 
 from tests.support import servers
+from tests.support.fork_server import start_program
 from tests.support.servers import Behaviour, serve_app, serve_raw
 from tui.domain.models import FaultKind
 from tui.simulator.app import Simulator
@@ -180,8 +181,8 @@ def expected_faults() -> dict[str, FaultKind | None]:
 @contextmanager
 def serve_all(folder: Path) -> Iterator[dict[str, str]]:
     """Serve all of them in another process and yield their URLs by name."""
-    command = [sys.executable, "-m", __name__, str(folder)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    pipe = subprocess.PIPE
+    with start_program("-m", __name__, str(folder), stdin=pipe, stdout=pipe, text=True) as process:
         assert process.stdout is not None
         try:
             yield json.loads(process.stdout.readline()) | {name: url for name, (url, _) in URLS.items()}

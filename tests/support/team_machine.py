@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tests.support.command_line import run_in_process
 from tests.support.dashboard_terminal import DashboardTerminal
+from tests.support.fork_server import start_program
 
 BABELTOP = [sys.executable, "-m", "tui"]
 CANARY = "sk-canary-0123456789abcdef"
@@ -48,9 +49,8 @@ class Machine:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a process. Its stdout has stderr too."""
-        return subprocess.Popen(
-            [*BABELTOP, *arguments], env=self.environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        return start_program("-m", "tui", *arguments, env=self.environ, text=True, **pipes)
 
     def dashboard(self) -> DashboardTerminal:
         """Start the dashboard in a terminal."""

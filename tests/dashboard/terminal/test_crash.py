@@ -1,9 +1,8 @@
 """Internal error of the dashboard in a real pseudo-terminal: exit code 70, one line, and the traceback in the log."""
 
-import sys
 from pathlib import Path
 
-from tests.support.terminal import Terminal
+from tests.support.dashboard_terminal import DashboardTerminal
 
 CRASH = """
 import sys
@@ -20,7 +19,7 @@ sys.exit(run(["--demo"]))
 
 def test_an_internal_error_ends_with_70_one_line_and_a_traceback_in_the_log(tmp_path: Path, monkeypatch):
     monkeypatch.setenv("BABELTOP_STATE_DIR", str(tmp_path))
-    with Terminal([sys.executable, "-c", CRASH], columns=200) as terminal:
+    with DashboardTerminal(program=("-c", CRASH), columns=200) as terminal:
         assert terminal.wait_for_exit() == 70
         printed = bytes(terminal.raw).rpartition(b"\x1b")[2].decode().replace("\r\n", "")
     log = tmp_path / "babeltop.log"

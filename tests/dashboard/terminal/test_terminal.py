@@ -15,6 +15,7 @@ import pytest
 
 from tests.support import fixtures
 from tests.support.dashboard_terminal import DashboardTerminal
+from tests.support.fork_server import run_program
 from tests.support.servers import serve_app
 from tests.support.terminal import TIMEOUT, Terminal, smoke_test
 from tests.support.waiting import wait_until
@@ -87,7 +88,7 @@ sys.exit(run(["--demo"]))
 
 
 def test_an_interrupt_while_the_program_quits_changes_nothing(folders: Path):
-    with Terminal([sys.executable, "-c", INTERRUPTED_CLOSE]) as terminal:
+    with DashboardTerminal(program=("-c", INTERRUPTED_CLOSE)) as terminal:
         assert terminal.wait_for(rows)
         terminal.type(QUIT)
         assert terminal.wait_for_exit() == 0
@@ -270,10 +271,10 @@ def calls(called: Path) -> int:
 
 
 def test_without_a_usable_terminal_the_error_names_the_alternatives(folders: Path):
-    message = subprocess.run(DEMO, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    message = run_program("-m", "tui", "--demo", stdin=subprocess.DEVNULL, text=True)
     assert message.returncode == 2
     assert "`babeltop list`, `wait` or `watch`" in message.stderr
-    with Terminal(DEMO, term="dumb") as terminal:
+    with DashboardTerminal("--demo", environment={"TERM": "dumb"}) as terminal:
         assert terminal.wait_for_exit() == 2
         assert "TERM=dumb" in terminal.text
         assert "watch`" in terminal.text

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import subprocess
-import sys
 import time
 from contextlib import contextmanager, suppress
 from itertools import pairwise
@@ -15,6 +14,7 @@ import pytest
 
 from tests.support import fixtures
 from tests.support.fixtures import RecordingListener
+from tests.support.fork_server import start_program
 from tests.support.scripted_service import ScriptedService, done, running
 from tests.support.servers import serve_app
 from tests.support.virtual_time import MINUTE, VirtualTransport, run_virtual, wall_time
@@ -284,8 +284,8 @@ def console(tmp, key):
         "BABELTOP_STATE_DIR": str(tmp / "state"),
         "KEY_HEYGEN_V2": key,
     }
-    command = [sys.executable, "-W", "error", "-m", "tui", "watch", "--json"]
-    with subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as each:
+    command, pipes = "-W error -m tui watch --json", {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with start_program(*command.split(), env=environ, text=True, **pipes) as each:
         try:
             yield each
         finally:

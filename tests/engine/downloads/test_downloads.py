@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from tests.storage.journal.test_downloads import HOLDER
 from tests.support import fixtures
 from tests.support.file_servers import FileServer, serve_files
 from tests.support.fixtures import RecordingListener, running_engine
+from tests.support.fork_server import start_program
 from tests.support.scripted_service import ScriptedService, done
 from tests.support.servers import serve_app
 from tests.support.virtual_time import EPOCH, HOUR, MINUTE, VirtualTransport, run_virtual, wall_time
@@ -340,8 +340,7 @@ async def test_a_download_requested_the_moment_one_fails_begins(tmp_path):
 @contextmanager
 def another(state: Path):
     """Another process that holds the lock of heygen-v2:a."""
-    command = [sys.executable, "-c", HOLDER, str(state)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+    with start_program("-c", HOLDER, str(state), stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
         yield

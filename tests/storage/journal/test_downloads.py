@@ -1,6 +1,6 @@
 import subprocess
-import sys
 
+from tests.support.fork_server import start_program
 from tui.domain.content_headers import Digest
 from tui.domain.job_state import JobState, StatusReceived, current_downloads, reduce
 from tui.domain.models import DownloadedFile, Job, Phase, Ref, Report
@@ -25,9 +25,8 @@ signal.pause()
 
 
 def test_a_job_is_locked_by_one_process_until_that_is_killed(tmp_path):
-    command = [sys.executable, "-c", HOLDER, str(tmp_path)]
     locks = DownloadLocks(tmp_path)
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as holder:
+    with start_program("-c", HOLDER, str(tmp_path), stdout=subprocess.PIPE) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
         assert not locks.acquire(REF)

@@ -1,8 +1,8 @@
 import subprocess
-import sys
 
 import pytest
 
+from tests.support.fork_server import start_program
 from tests.support.waiting import DEADLINE
 from tui.storage.journal.journal import RETENTION, Journal
 
@@ -57,9 +57,7 @@ def test_a_clock_that_was_set_back_does_not_silence_a_key_for_long(journal):
 def test_of_several_processes_exactly_one_claims_each_key(tmp_path):
     path = tmp_path / "journal.db"
     senders = [
-        subprocess.Popen(
-            [sys.executable, "-c", SENDER, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
+        start_program("-c", SENDER, str(path), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(3)
     ]
     for sender in senders:

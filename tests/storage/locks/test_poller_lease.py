@@ -1,6 +1,6 @@
 import subprocess
-import sys
 
+from tests.support.fork_server import start_program
 from tui.storage.filesystem import network_type
 from tui.storage.journal.heartbeats import Heartbeat
 from tui.storage.journal.journal import Journal
@@ -43,8 +43,8 @@ def test_checking_whether_a_lease_is_free_does_not_acquire_it(tmp_path):
 
 def test_the_lease_of_a_process_that_is_killed_is_free_at_once(tmp_path):
     lease = Lease(tmp_path / "state", tmp_path / "w")
-    command = [sys.executable, "-c", HOLDER, str(tmp_path / "state"), str(tmp_path / "w")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as holder:
+    arguments = (str(tmp_path / "state"), str(tmp_path / "w"))
+    with start_program("-c", HOLDER, *arguments, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "held\n"
         assert not lease.acquire()
         holder.kill()

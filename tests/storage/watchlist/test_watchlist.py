@@ -1,5 +1,4 @@
 import difflib
-import os
 import stat
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.fork_server import run_program
 from tests.support.unprivileged_user import unprivileged
 from tests.support.waiting import DEADLINE
 from tests.support.watchlist_writers import expected_jobs
@@ -543,11 +543,8 @@ def test_text_that_an_editor_saves_meanwhile_is_not_overwritten(path: Path) -> N
 
 
 def run(path: Path, story: str) -> None:
-    script = Path(__file__).parents[2] / "support" / "watchlist_writers.py"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run(
-        [sys.executable, script, path, story], env=environment, capture_output=True, text=True, timeout=DEADLINE
-    )
+    command, root = ("-m", "tests.support.watchlist_writers", str(path), story), Path(__file__).parents[3]
+    done = run_program(*command, cwd=root, text=True, timeout=DEADLINE)
     assert done.returncode == 0, done.stderr
 
 
