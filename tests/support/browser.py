@@ -7,10 +7,12 @@ import asyncio
 import base64
 import itertools
 import json
+import os
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import aiohttp
@@ -111,34 +113,36 @@ class BrowserPage:
 async def open_browser(folder: Path, width: int = 1280, height: int = 800) -> AsyncIterator[BrowserPage]:
     """Yield a tab of a new Chromium with its profile in `folder`."""
     assert CHROMIUM is not None
-    process = await asyncio.create_subprocess_exec(
-        CHROMIUM,
-        *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
-        *("--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0"),
-        *(f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"),
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    try:
-        async with asyncio.timeout(TIMEOUT):
-            while not (port := _debugging_port(folder)):  # noqa: ASYNC110  another process writes it
-                await asyncio.sleep(0.05)
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json") as reply:
-                tabs = await reply.json()
-            url = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
-            async with session.ws_connect(url, max_msg_size=0) as socket:
-                tab = BrowserPage(socket)
-                listening = asyncio.create_task(tab.read_events())
-                try:
-                    for domain in ("Page", "Network", "Runtime"):
-                        await tab.call(f"{domain}.enable")
-                    yield tab
-                finally:
-                    listening.cancel()
-    finally:
-        process.terminate()
-        await process.wait()
+    with TemporaryDirectory(ignore_cleanup_errors=True) as own:  # it leaves a socket there, whose path has to be short
+        process = await asyncio.create_subprocess_exec(
+            CHROMIUM,
+            *("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
+            *("--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0"),
+            *(f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"),
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.DEVNULL,
+            env={**os.environ, "TMPDIR": own},
+        )
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                while not (port := _debugging_port(folder)):  # noqa: ASYNC110  another process writes it
+                    await asyncio.sleep(0.05)
+            async with aiohttp.ClientSession() as session:
+                async with session.get(f"http://127.0.0.1:{port}/json") as reply:
+                    tabs = await reply.json()
+                url = next(tab["webSocketDebuggerUrl"] for tab in tabs if tab["type"] == "page")
+                async with session.ws_connect(url, max_msg_size=0) as socket:
+                    tab = BrowserPage(socket)
+                    listening = asyncio.create_task(tab.read_events())
+                    try:
+                        for domain in ("Page", "Network", "Runtime"):
+                            await tab.call(f"{domain}.enable")
+                        yield tab
+                    finally:
+                        listening.cancel()
+        finally:
+            process.terminate()
+            await process.wait()
 
 
 def _debugging_port(folder: Path) -> int:
