@@ -290,6 +290,26 @@ def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_a_seco
     run_virtual(play())
 
 
+def test_the_front_end_is_not_woken_while_it_takes_part_by_part():
+    wakes = []
+    outbox = Outbox(lambda: wakes.append(1))
+
+    async def play():
+        for state in states(5):
+            outbox.publish(state)
+        await asyncio.sleep(WAKE_INTERVAL)
+        assert outbox.take(4).has_more
+        outbox.publish(states(1)[0])
+        await asyncio.sleep(2 * WAKE_INTERVAL)
+        assert len(wakes) == 1
+        assert not outbox.take(4).has_more
+        outbox.publish(states(1)[0])
+        await asyncio.sleep(2 * WAKE_INTERVAL)
+        assert len(wakes) == 2
+
+    run_virtual(play())
+
+
 async def test_removed_jobs_are_reported_without_their_states():
     outbox = Outbox(lambda: None)
     first, second = states(2)

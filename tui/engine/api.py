@@ -301,7 +301,7 @@ class Update(Struct, frozen=True, kw_only=True):
 
     states: Mapping[Ref, JobState]
     has_more: bool = False
-    """More states are waiting; no wake-up follows for them."""
+    """More states are waiting, which the front end takes soon. It is not woken before it has taken them."""
     removed: frozenset[Ref] = frozenset()
     order: tuple[Ref, ...] | None = None
     """Order of the watchlist; None if unchanged."""

@@ -122,7 +122,8 @@ class Outbox:
     def take(self, max_states: int | None = None) -> Update:
         """Return everything accumulated since the last call, and empty the outbox.
 
-        `max_states`: return the oldest so many states, and keep the others. With an order, all come at once.
+        `max_states`: return the oldest so many states, and keep the others, which the front end takes without being
+        woken. With an order, all come at once.
         """
         with self._lock:
             states, self._states = self._states, {}
@@ -148,5 +149,5 @@ class Outbox:
             self._removed, self._order, self._role = set(), None, None
             self._problems_changed = False
             self._notices.clear()
-            self._wake_scheduled = False
+            self._wake_scheduled = update.has_more
         return update
