@@ -74,7 +74,10 @@ def shared_watchlists() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Textual's timers follow the loop's clock, and its pilot wait for the loop alone."""
+    """Let Textual's timers follow the loop's clock, and its pilot wait for the loop alone.
+
+    A frame is drawn in each pause, none between the keys that are pressed before it.
+    """
 
     def loop_time() -> float:
         """Return the loop's time; 0, where every loop starts, without one."""
@@ -83,12 +86,13 @@ def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
         except RuntimeError:
             return 0.0
 
-    async def until_nothing_is_ready(pilot: Pilot[Any]) -> bool:
-        """Wait until the clock moves, in place of a message to each widget and its response."""
+    async def until_nothing_is_ready(_: Any) -> bool:
+        """Wait until the clock moves, in place of a message to each widget and its response, or of 20 ms."""
         await asyncio.sleep(1e-6)
         return True
 
     monkeypatch.setattr(Pilot, "_wait_for_screen", until_nothing_is_ready)
+    monkeypatch.setattr("textual.app.wait_for_idle", until_nothing_is_ready)
     monkeypatch.setattr("textual._time.get_time", loop_time)
     monkeypatch.setattr("textual._wait.process_time", lambda: 0.0)
 

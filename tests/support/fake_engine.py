@@ -71,7 +71,10 @@ class FakeEngine:
         self._wake()
 
     def take_update(self) -> Update:
-        return self.pending_updates.pop(0) if self.pending_updates else Update(states={})
+        update = self.pending_updates.pop(0) if self.pending_updates else Update(states={})
+        if self.pending_updates:  # one of them was pushed before the start, or its message was merged with another
+            self._wake()
+        return update
 
     def send(self, command: Command) -> "Future[CommandResult]":
         done: Future[CommandResult] = Future()
