@@ -10,7 +10,11 @@ from contextlib import ExitStack
 import pytest
 from hypothesis import settings
 
-settings.register_profile("suite", deadline=None)  # machines are shared: a slow moment is no defect
+settings.register_profile(
+    "suite",
+    deadline=None,  # machines are shared: a slow moment is no defect
+    max_examples=50,  # they differ in each run, and to make them costs most of the time of their tests
+)
 settings.load_profile("suite")
 
 sys.dont_write_bytecode = False  # else each worker, and each program that a test starts, compiles every module

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.storage.watchlist.test_watchlist_properties import CHANGES, JOBS, PROFILE
+from tests.storage.watchlist.test_watchlist_properties import CHANGES, JOBS
 from tui.domain.models import Ref
 from tui.storage.watchlist import editor, plain_toml
 from tui.storage.watchlist.content import WatchlistError
@@ -83,7 +83,6 @@ def test_a_text_that_is_read_as_plain_is_read_as_tomllib_reads_it(lines, end):
     assert found is None or found == read_by_tomllib(text)
 
 
-@PROFILE
 @given(PLAIN)
 def test_a_text_of_simple_lines_is_plain_unless_it_is_invalid(text):
     body = text.removeprefix("\ufeff")
@@ -93,7 +92,6 @@ def test_a_text_of_simple_lines_is_plain_unless_it_is_invalid(text):
         assert len(plain_heads(text)) == len(found.get("job", []))
 
 
-@PROFILE
 @given(PLAIN, OPERATIONS)
 def test_an_edit_of_a_plain_text_equals_the_one_that_parses_all_of_it(text: str, operation: Operation):
     def outcome() -> object:
