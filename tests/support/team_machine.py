@@ -2,14 +2,12 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.support.command_line import run_in_process
 from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.fork_server import start_program
 
-BABELTOP = [sys.executable, "-m", "tui"]
 CANARY = "sk-canary-0123456789abcdef"
 """API key of a worker, which neither the database nor another machine may have."""
 TIMEOUT = 120
