@@ -4,13 +4,14 @@ import json
 import os
 import select
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.fork_server import ForkedProgram, request, run_program, start_program
+from tests.support.fork_server import NUMBER, ForkedProgram, receive_number, request, run_program, start_program
 from tests.support.waiting import DEADLINE, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the server runs on Linux")
@@ -126,6 +127,13 @@ def test_a_fork_is_killed_when_its_request_is_closed() -> None:
     assert select.select([read], [], [], DEADLINE)[0], "only the fork has the other end"
     os.close(read)
     wait_until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+def test_the_process_id_is_apart_from_an_exit_code_that_arrives_with_it() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(NUMBER.pack(1234) + NUMBER.pack(-9))
+        assert (receive_number(ours), receive_number(ours)) == (1234, -9)
 
 
 def test_forks_differ_in_their_random_numbers() -> None:

@@ -47,4 +47,4 @@ class DashboardTerminal(Terminal):
         if options and not select.select([self._connection], [], [], 0)[0]:
             return None
         with self._connection:
-            return int(self._connection.recv(16))
+            return fork_server.receive_number(self._connection)

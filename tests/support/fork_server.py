@@ -40,8 +40,8 @@ STREAMS = (
     ("stderr", "w", 1, "backslashreplace"),
 )
 """Name, mode, buffering and error handler of each standard stream."""
-LENGTH = struct.Struct("!I")
-"""Of the message that follows."""
+NUMBER = struct.Struct("!i")
+"""Length of a request, process id or exit code: of one size, so that two that arrive at once are two."""
 
 
 @contextmanager
@@ -90,9 +90,14 @@ def request(
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(os.environ[ADDRESS])
     message = json.dumps(Request(list(command), dict(environment), folder or str(Path.cwd()), has_terminal)).encode()
-    socket.send_fds(connection, [LENGTH.pack(len(message))], list(descriptors))
+    socket.send_fds(connection, [NUMBER.pack(len(message))], list(descriptors))
     connection.sendall(message)
-    return int(connection.recv(16)), connection
+    return receive_number(connection), connection
+
+
+def receive_number(connection: socket.socket) -> int:
+    """Return the next number that the server sends: the process id, then the exit code."""
+    return NUMBER.unpack(connection.recv(NUMBER.size))[0]
 
 
 class ForkedProgram(subprocess.Popen[Any]):
@@ -121,7 +126,7 @@ class ForkedProgram(subprocess.Popen[Any]):
         if wait_flags and not select.select([self._connection], [], [], 0)[0]:
             return 0, 0
         with self._connection:
-            code = int(self._connection.recv(16))
+            code = receive_number(self._connection)
         return self.pid, code << 8 if code >= 0 else -code
 
     def _internal_poll(self, *_: object, **__: object) -> int | None:
@@ -168,7 +173,7 @@ def serve(listener: socket.socket) -> tuple[Request, list[int]] | None:
                     return requested, descriptors
                 for descriptor in descriptors:
                     os.close(descriptor)
-                connection.sendall(b"%d" % pid)
+                connection.sendall(NUMBER.pack(pid))
                 programs[connection] = pid
                 running[os.pidfd_open(pid)] = connection
             elif isinstance(each, int):
@@ -202,16 +207,16 @@ def _import_all() -> None:
 
 
 def _receive(connection: socket.socket) -> tuple[Request, list[int]]:
-    length, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 3)
+    length, descriptors, _, _ = socket.recv_fds(connection, NUMBER.size, 3)
     with connection.makefile("rb") as stream:
-        return Request(*json.loads(stream.read(*LENGTH.unpack(length)))), descriptors
+        return Request(*json.loads(stream.read(*NUMBER.unpack(length)))), descriptors
 
 
 def _send_exit_code(connection: socket.socket, pid: int) -> None:
     end = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     assert end
     with suppress(BrokenPipeError):
-        connection.sendall(b"%d" % (end.si_status if end.si_code == os.CLD_EXITED else -end.si_status))
+        connection.sendall(NUMBER.pack(end.si_status if end.si_code == os.CLD_EXITED else -end.si_status))
 
 
 def run(requested: Request, descriptors: Sequence[int]) -> None:
