@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 
 SLICE_INTERVAL = 0.01
 """Seconds from a part of an update to the next. An edit of 100,000 jobs is shown as fast as the engine applies it."""
-SWITCH_INTERVAL = 0.0005
+SWITCH_INTERVAL = 0.0002
 """Seconds that a thread waits for the interpreter's lock until the other gives it up. A key crosses threads twice, and
 with Python's 5 ms it waited 10 to 20 ms for an engine that applies an edit of 100,000 jobs."""
 
