@@ -33,7 +33,7 @@ from tui.domain.polling.duration_model import SIGMA_BOUNDS, LogNormalFit
 NOW = 1_800_000_000.0
 WEEK = 7 * 86400.0
 
-few_examples = settings(max_examples=25)
+few_examples = settings(max_examples=settings().max_examples // 2)
 """For properties over event sequences, each of which is many cases."""
 
 reported_links = st.builds(
