@@ -92,7 +92,7 @@ ENDS = {
     "import os; os._exit(9)": 9,
     "import atexit; atexit.register(print, 'at exit'); print('before')": 0,
     "import threading, time; threading.Thread(target=lambda: (time.sleep(0.1), print('thread'))).start()": 0,
-    "import warnings; warnings.warn('a warning')": 0,
+    "import warnings; warnings.warn_explicit('a warning', UserWarning, 'a.py', 1)": 0,
     "def": 1,
 }
 
