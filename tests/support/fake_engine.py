@@ -72,8 +72,8 @@ class FakeEngine:
 
     def take_update(self) -> Update:
         update = self.pending_updates.pop(0) if self.pending_updates else Update(states={})
-        if self.pending_updates:  # one of them was pushed before the start, or its message was merged with another
-            self._wake()
+        if self.pending_updates and not update.has_more:
+            self._wake()  # for one that was pushed before the start, or whose message was merged with another
         return update
 
     def send(self, command: Command) -> "Future[CommandResult]":
