@@ -332,7 +332,7 @@ async def test_a_frozen_view_is_unchanged_until_unfrozen(app: Babeltop, engine: 
         assert "Meanwhile" in text_of(pilot)
 
 
-async def test_an_update_that_comes_in_parts_is_shown_whole_with_a_single_wake_up(app: Babeltop, engine: FakeEngine):
+async def test_an_update_that_comes_in_slices_is_shown_whole_with_a_single_wake_up(app: Babeltop, engine: FakeEngine):
     async with app.run_test(size=(120, 40)) as pilot:
         known = engine.workspace.job_states()
         refs = dashboard(pilot).query_one(JobTable).refs[:3]

@@ -239,7 +239,7 @@ async def test_states_are_conflated_by_ref_and_the_newest_is_taken():
     assert not outbox.take().states
 
 
-async def test_many_states_are_taken_part_by_part_with_the_newest_of_each_job_and_an_order_takes_all():
+async def test_many_states_are_taken_in_slices_with_the_newest_of_each_job_and_an_order_takes_all():
     outbox = Outbox(lambda: None)
     given = states(5)
     for state in given:
@@ -290,7 +290,7 @@ def test_the_front_end_is_woken_once_until_it_takes_and_at_most_ten_times_a_seco
     run_virtual(play())
 
 
-def test_the_front_end_is_not_woken_while_it_takes_part_by_part():
+def test_the_front_end_is_not_woken_while_it_takes_slices():
     wakes = []
     outbox = Outbox(lambda: wakes.append(1))
 

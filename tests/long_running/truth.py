@@ -15,6 +15,7 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support import fixtures
+from tests.support.documented_services import random_life
 from tests.support.provider_files import write_example
 from tests.support.provider_services import JobFact, Outage, RecordingServices
 from tests.support.truth_checker import PAINT_DELAY, ConsoleChecker, Findings
@@ -160,7 +161,7 @@ class TruthWorld:
         ref = Ref(account, f"j{number}-{end}-x")
         arrives = EPOCH + random.uniform(0, max(self.span - DAY, self.span / 2))
         began = arrives - random.choice((0.0, random.uniform(0, HOUR)))
-        life = MINUTE * 360 ** random.random()
+        life = random_life(random, 6 * HOUR)
         runs, ends = began + 0.2 * life, began + life
         signed = end == "short" or random.random() < 0.3
         story = Scenario(

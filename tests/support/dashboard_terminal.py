@@ -1,7 +1,6 @@
 """Dashboard in a real pseudo-terminal, started by a fork where the run has a server for it."""
 
 import os
-import select
 import socket
 import sys
 from collections.abc import Mapping, Sequence
@@ -44,7 +43,4 @@ class DashboardTerminal(Terminal):
     def _wait(self, options: int) -> int | None:
         if self._connection is None:
             return super()._wait(options)
-        if options and not select.select([self._connection], [], [], 0)[0]:
-            return None
-        with self._connection:
-            return fork_server.receive_number(self._connection)
+        return fork_server.receive_exit_code(self._connection, waits=not options)

@@ -146,7 +146,7 @@ def _placed(body: Any, pointer: Pointer, value: Any) -> Any:
 
 
 def random_life(random: Random, longest: float) -> float:
-    """Return the seconds that a job takes: from a minute to `longest`, as often below as above their geometric mean."""
+    """Return how many seconds a job takes, from a minute to `longest`; log-uniform."""
     return MINUTE * (longest / MINUTE) ** random.random()
 
 

@@ -100,6 +100,14 @@ def receive_number(connection: socket.socket) -> int:
     return NUMBER.unpack(connection.recv(NUMBER.size))[0]
 
 
+def receive_exit_code(connection: socket.socket, *, waits: bool) -> int | None:
+    """Return the program's exit code and close its socket; None while the program runs, if this does not wait."""
+    if not waits and not select.select([connection], [], [], 0)[0]:
+        return None
+    with connection:
+        return receive_number(connection)
+
+
 class ForkedProgram(subprocess.Popen[Any]):
     """`subprocess.Popen` of a fork, with its options for streams, environment and working directory."""
 
@@ -123,10 +131,9 @@ class ForkedProgram(subprocess.Popen[Any]):
             self._closed_child_pipe_fds = True
 
     def _try_wait(self, wait_flags: int) -> tuple[int, int]:
-        if wait_flags and not select.select([self._connection], [], [], 0)[0]:
+        code = receive_exit_code(self._connection, waits=not wait_flags)
+        if code is None:
             return 0, 0
-        with self._connection:
-            code = receive_number(self._connection)
         return self.pid, code << 8 if code >= 0 else -code
 
     def _internal_poll(self, *_: object, **__: object) -> int | None:

@@ -120,8 +120,8 @@ class PostgresServer:
         import psycopg
 
         with psycopg.connect(self.conninfo(), autocommit=True) as connection:
-            copies_files = connection.info.server_version >= 15_00_00  # older ones do it always
-            strategy = "STRATEGY file_copy" if copies_files else ""  # half the time of a copy through the log
+            has_strategies = connection.info.server_version >= 15_00_00  # older servers always copy the files
+            strategy = "STRATEGY file_copy" if has_strategies else ""  # half the time of a copy through the log
             connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} {strategy}")
             for setting in settings:
                 connection.execute(f"ALTER DATABASE {name} SET {setting}")

@@ -8,8 +8,9 @@ from random import Random
 from typing import NamedTuple
 
 from tests.support import fixtures
+from tests.support.documented_services import random_life
 from tests.support.fixtures import RecordingListener
-from tests.support.virtual_time import DAY, MINUTE, WEEK, VirtualTransport, wall_time
+from tests.support.virtual_time import DAY, HOUR, MINUTE, WEEK, VirtualTransport, wall_time
 from tui.domain.job_state import JobState
 from tui.domain.models import Job, Phase, Ref
 from tui.engine.context import EngineContext
@@ -74,7 +75,7 @@ async def simulate_week(
     stories = [
         Scenario(ref.id, queued=life * 0.2, running=None if "stuck" in ref.id else life * 0.8)
         for _, ref in arrivals
-        for life in [MINUTE * 360 ** random.random()]
+        for life in [random_life(random, 6 * HOUR)]
     ]
     simulator = Simulator(clock=wall_time, scenarios=stories, seed=seed)
     config = f'[polling]\nmax_interval = "{interval:g}s"\n'

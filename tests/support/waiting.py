@@ -8,8 +8,8 @@ DEADLINE = 60.0
 """Seconds. Allows for a loaded machine that is ten times slower."""
 CHECK_INTERVAL = 0.01
 """Seconds between two checks of a condition."""
-PAUSE = 4
-"""Times that the pause after a check is at least as long as the check: what it waits for needs the processor too."""
+PAUSE_PER_CHECK = 4
+"""Shortest pause after a check, in durations of the check: the program under test needs the processor too."""
 
 
 def wait_until(
@@ -21,7 +21,7 @@ def wait_until(
     while not condition():
         end = time.monotonic()
         assert end < deadline, f"condition not met after {within:g} s"
-        time.sleep(max(check_interval, PAUSE * (end - begin)))
+        time.sleep(max(check_interval, PAUSE_PER_CHECK * (end - begin)))
         begin = time.monotonic()
 
 

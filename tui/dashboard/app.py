@@ -54,10 +54,10 @@ if TYPE_CHECKING:
 
 
 SLICE_INTERVAL = 0.01
-"""Seconds from a part of an update to the next. An edit of 100,000 jobs is shown as fast as the engine applies it."""
+"""Seconds between two slices of an update: an edit of 100,000 jobs is shown as fast as the engine applies it."""
 SWITCH_INTERVAL = 0.0002
-"""Seconds that a thread waits for the interpreter's lock until the other gives it up. A key crosses threads twice, and
-with Python's 5 ms it waited 10 to 20 ms for an engine that applies an edit of 100,000 jobs."""
+"""Seconds after which a thread gives up the GIL if another waits for it. A key crosses threads twice: with the default
+of 5 ms, it waited 10 to 20 ms for an engine that applied an edit of 100,000 jobs."""
 
 
 def _open_external(target: str, environ: Mapping[str, str]) -> bool:
@@ -211,7 +211,7 @@ class Babeltop(OrderedKeys, LoggedCrash):
                 self._event_loop.call_soon_threadsafe(self.exit, None, EXIT_INTERRUPTED)
 
     def on_updates_available(self) -> None:
-        """Apply the engine's update; if it has many states, part by part, between which keys are handled."""
+        """Apply the engine's update; one with many states in slices, between which keys are handled."""
         update = self._engine.take_update()
         self._dashboard.apply_update(update)
         if update.has_more:

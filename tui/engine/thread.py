@@ -31,7 +31,7 @@ T = TypeVar("T")
 CLOSE_TIMEOUT = 3.0
 """Seconds that the engine has to stop."""
 SLICE_STATES = 250
-"""States that the front end takes and applies at once, in some two milliseconds: between slices, it handles keys."""
+"""States that the front end takes and applies at once, in about two milliseconds: between slices, it handles keys."""
 LOOP_HEARTBEAT_INTERVAL = 1.0
 """Seconds between two heartbeats of the engine's loop."""
 RESTART_DELAYS = (1.0, 30.0)

@@ -116,12 +116,12 @@ class WatchlistWatcher:
         path = self._workspace.watchlist.path
         try:
             parsed = await self._run_blocking(lambda: read_in_process(path))
-            gc.disable()  # each search for garbage in lists of 100,000 jobs stops all threads for up to 0.15 s
+            gc.disable()  # a collection that walks 100,000 jobs stops all threads for up to 0.15 s
             content = WatchlistContent(await self._decoded_jobs(parsed), parsed.problems)
             if stamp == self._stamp:
                 self._unsaved_cache = parsed.cache
                 await self._apply(content, {})
-                gc.freeze()
+                gc.freeze()  # nor does a later one walk them
         except (WatchlistError, JournalError) as error:
             if stamp == self._stamp:
                 self._show_error(error)

@@ -258,7 +258,7 @@ class JobStore:
         """
         async with self._sync_lock:
             turn, listed, unread = LoopTurn(), dict[Ref, Job](), set[Ref]()
-            own = {ref: ref for ref in self.states}  # 100,000 more refs would cost searches for garbage of 0.1 s each
+            own = {ref: ref for ref in self.states}  # 100,000 more refs would cause collections of 0.1 s each
             for job in jobs:
                 ref = job.ref
                 ref = own.get(ref, ref)
