@@ -54,6 +54,8 @@ async def test_an_engine_that_is_too_old_to_read_ends(tmp_path, service, team):
     running = asyncio.create_task(console.engine.run())
     await until(lambda: console.engine._storage.lease.held)
     await migrate(team, further(REMOVING))
-    with pytest.RaisesGroup(OutdatedProgramError, allow_unwrapped=True, flatten_subgroups=True):
+    with pytest.raises(ExceptionGroup) as ended:
         await running
+    assert ended.group_contains(OutdatedProgramError)
+    assert ended.value.split(OutdatedProgramError)[1] is None, "as many tasks as read the database may raise it"
     console.workspace.close()
