@@ -2,10 +2,12 @@
 
 import gc
 import os
+import shlex
 import signal
 import sys
 import tempfile
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -22,7 +24,6 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:  # as nohup has it: programs that tests start would ignore it too
         signal.signal(_number, lambda *_: None)
-gc.disable()  # while tests are collected, of which none is garbage
 
 WAITS_SHARE = 0.7
 """Part of the run in which the tests that wait begin."""
@@ -56,10 +57,12 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the files of tests in memory, and start the process from which programs are forked, for all workers."""
+    """Keep the files of tests in memory, and start the processes from which workers and programs are forked."""
     from tests.support.fork_server import ADDRESS, fork_server
     from tests.support.memory import memory_folder
+    from tests.support.worker import worker_server
 
+    gc.disable()  # while tests are collected, of which none is garbage
     if (folder := memory_folder()) is not None:
         os.environ.setdefault("TMPDIR", str(folder))
         tempfile.tempdir = None  # read again
@@ -67,7 +70,18 @@ def pytest_configure(config: pytest.Config) -> None:
     if sys.platform == "linux" and ADDRESS not in os.environ:
         stack = ExitStack()
         stack.enter_context(fork_server())
+        if config.getoption("numprocesses", None):
+            stack.enter_context(worker_server(config.args))
         config.add_cleanup(stack.close)
+
+
+def pytest_xdist_setupnodes(specs: list[Any]) -> None:
+    """Fork the workers."""
+    from tests.support import worker
+
+    if worker.ADDRESS in os.environ:
+        for spec in specs:
+            spec.python = shlex.join([sys.executable, worker.__file__])
 
 
 @pytest.fixture(scope="session")

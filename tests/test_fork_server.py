@@ -138,3 +138,10 @@ def test_the_process_id_is_apart_from_an_exit_code_that_arrives_with_it() -> Non
 
 def test_forks_differ_in_their_random_numbers() -> None:
     assert len({run_program("-c", "import random; print(random.random())").stdout for _ in range(3)}) == 3
+
+
+def test_a_worker_of_the_run_explains_a_failed_assertion() -> None:
+    """It finds the tests imported: by pytest, so that an assertion names its values."""
+    found = 1
+    with pytest.raises(AssertionError, match="assert 1 == 2"):
+        assert found == 2

@@ -1,7 +1,8 @@
 """Problems are shown at 80×24 and 120×40, and every dialog fits 80×24."""
 
-import os
 import re
+import subprocess
+import sys
 from itertools import product
 
 import pytest
@@ -230,4 +231,9 @@ async def test_a_long_board_shows_its_first_jobs_and_then_all(workspace: Workspa
     begun = startup.load_initial_state(workspace)
     assert list(begun.update.states) == list(workspace.job_states())[:4]
     assert begun.load_all_jobs().states == workspace.job_states()
-    assert os.environ["TEXTUAL_FPS"]
+
+
+def test_the_screen_is_updated_250_times_a_second_from_the_first_frame_on():
+    code = "import tui.dashboard.app, textual.constants; print(textual.constants.MAX_FPS)"
+    found = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)  # the order of imports
+    assert found.stdout == b"250\n"

@@ -1,8 +1,8 @@
 """Program that starts as a fork of a process with all modules imported, which saves most of a short program's life.
 
-A run of the tests has one such process (see conftest.py). It imports the modules at the first request, and ends with
-its standard input, and its programs with it. What a start itself does is tested by programs that start as an operator
-starts them.
+A run of the tests has one such process for programs, and one for its own workers (see conftest.py and worker.py). It
+imports the modules at the first request, and ends with its standard input, and its programs with it. What a start
+itself does is tested by programs that start as an operator starts them.
 """
 
 import atexit
@@ -23,9 +23,8 @@ import termios
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -45,13 +44,17 @@ NUMBER = struct.Struct("!i")
 
 
 @contextmanager
-def fork_server() -> Iterator[None]:
-    """Run the process that is forked, for this process and those that it starts."""
+def fork_server(address: str = ADDRESS, *command: str) -> Iterator[None]:
+    """Run the process that is forked, for this process and those that it starts.
+
+    `address`: environment variable for the path of its socket. `command`: arguments of the interpreter, to which the
+    socket's descriptor is added; those of this module's `main` by default.
+    """
     with TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX) as listener:
-        os.environ[ADDRESS] = f"{folder}/socket"
-        listener.bind(os.environ[ADDRESS])
+        os.environ[address] = f"{folder}/socket"
+        listener.bind(os.environ[address])
         listener.listen(64)
-        command = [sys.executable, "-m", "tests.support.fork_server", str(listener.fileno())]
+        command = (sys.executable, *(command or ("-m", "tests.support.fork_server")), str(listener.fileno()))
         root = Path(__file__).parents[2]
         environment = {**os.environ, "TEXTUAL_ANIMATIONS": "none"}  # read when textual is imported
         pipe, own = subprocess.PIPE, [listener.fileno()]
@@ -59,7 +62,7 @@ def fork_server() -> Iterator[None]:
             try:
                 yield
             finally:
-                del os.environ[ADDRESS]
+                del os.environ[address]
                 process.communicate()
 
 
@@ -82,13 +85,14 @@ def request(
     *,
     folder: str | None = None,
     has_terminal: bool = False,
+    address: str = ADDRESS,
 ) -> tuple[int, socket.socket]:
     """Start `python COMMAND` with these standard descriptors. It is killed when the socket is closed.
 
     Returns its process id, and a socket that receives its exit code, negative after a signal.
     """
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(os.environ[ADDRESS])
+    connection.connect(os.environ[address])
     message = json.dumps(Request(list(command), dict(environment), folder or str(Path.cwd()), has_terminal)).encode()
     socket.send_fds(connection, [NUMBER.pack(len(message))], list(descriptors))
     connection.sendall(message)
@@ -165,18 +169,25 @@ def run_program(*command: str, timeout: float | None = None, **options: Any) -> 
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
-def serve(listener: socket.socket) -> tuple[Request, list[int]] | None:
+def serve(listener: socket.socket, import_all: Callable[[], None]) -> tuple[Request, list[int]] | None:
     """Fork for each request until standard input ends. In a fork, returns the request and its descriptors."""
+    on_interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)  # the test run ends this process
+    has_imported = False
     running = dict[int, socket.socket]()  # connection of each process, by the descriptor of the process
     programs = dict[socket.socket, int]()  # process id by connection, until that is closed
     while sys.stdin not in (ready := select.select([sys.stdin, listener, *running, *programs], [], [])[0]):
         for each in ready:
             if each is listener:
                 connection, _ = listener.accept()
-                _import_all()
+                if not has_imported:
+                    import_all()
+                    gc.collect()
+                    gc.freeze()
+                    has_imported = True
                 requested, descriptors = _receive(connection)
                 pid = os.fork()
                 if pid == 0:
+                    signal.signal(signal.SIGINT, on_interrupt)
                     return requested, descriptors
                 for descriptor in descriptors:
                     os.close(descriptor)
@@ -197,9 +208,8 @@ def serve(listener: socket.socket) -> tuple[Request, list[int]] | None:
     return None
 
 
-@cache
-def _import_all() -> None:
-    """Import all modules of the program, once."""
+def import_program() -> None:
+    """Import all modules of the program."""
     import tui
 
     with warnings.catch_warnings():
@@ -209,8 +219,6 @@ def _import_all() -> None:
                 importlib.import_module(module.name)
         for name in LATER_IMPORTS:
             importlib.import_module(name)
-    gc.collect()
-    gc.freeze()
 
 
 def _receive(connection: socket.socket) -> tuple[Request, list[int]]:
@@ -269,9 +277,9 @@ def leave(code: int) -> None:
     sys.exit(code)
 
 
-def main() -> None:
+def main(import_all: Callable[[], None] = import_program) -> None:
     """Serve, and run the program in each fork."""
-    if forked := serve(socket.socket(fileno=int(sys.argv[1]))):
+    if forked := serve(socket.socket(fileno=int(sys.argv[-1])), import_all):
         code: object = None
         try:
             run(*forked)
