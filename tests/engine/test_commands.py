@@ -235,7 +235,7 @@ def test_an_archived_job_is_not_polled_until_it_is_unarchived(tmp_path, app):
         await asyncio.sleep(MINUTE)
         assert len(app.requests) > before
 
-    played(tmp_path, app, scenario)
+    played(tmp_path, app, scenario, tick=10.0)
 
 
 def test_a_job_without_an_account_shows_the_remedy_and_is_not_polled(tmp_path, app):
@@ -268,13 +268,13 @@ def test_two_engines_share_states_and_record_a_change_once(tmp_path):
         ears = RecordingListener(), RecordingListener()
         first, second = opened(ours, app, ears[0], 1), opened(theirs, app, ears[1], 2)
         async with fixtures.running_engine(first), fixtures.running_engine(second):
-            await asyncio.sleep(5 * MINUTE)
+            await asyncio.sleep(MINUTE)
             ended.append(True)
             await first.perform(fixtures.refresh(A))
             await asyncio.sleep(3)
             request = len(app.requests)
             assert second.states[A].phase is Phase.DONE
-            await asyncio.sleep(5 * MINUTE)
+            await asyncio.sleep(2 * MINUTE)
             assert len(app.requests) == request
             assert [change.after for change in (await first.job_history(A)).phase_changes] == [
                 Phase.RUNNING,

@@ -42,7 +42,7 @@ def played(folder, app, scenario, *, patient=False):
     """Run the scenario with one job; watchlist and state have separate folders."""
 
     async def play():
-        found = fixtures.make_workspace(folder, "http://sim.test")
+        found = fixtures.make_workspace(folder, "http://sim.test", accounts=("heygen-v2",))
         places = fixtures.workspace_paths(folder)
         places = type(places)(
             config_dir=folder, state_dir=folder / "state", watchlist_file=folder / "list" / "watchlist.toml"
@@ -108,7 +108,7 @@ def test_a_watchlist_that_becomes_unreadable_keeps_its_jobs_and_is_reported(tmp_
         await asyncio.sleep(2)
         assert [str(file) in trouble for trouble in listener.last_problems] == [True]
         before = len(app.requests)
-        await asyncio.sleep(5 * MINUTE)
+        await asyncio.sleep(MINUTE)
         assert len(app.requests) > before, "polling continues"
         assert list(engine.states) == [A]
         if file.is_dir() or file.is_symlink():
@@ -217,7 +217,7 @@ def test_a_state_folder_that_becomes_readonly_keeps_the_open_journal(tmp_path, a
         assert (await engine.job_history(A)).requests[0].ended_at > wall_time() - MINUTE
         workspace.paths.state_dir.chmod(0)
         before = len(app.requests)
-        await asyncio.sleep(5 * MINUTE)
+        await asyncio.sleep(MINUTE)
         assert len(app.requests) > before
         assert any("Permission denied" in trouble for trouble in listener.last_problems)
         workspace.paths.state_dir.chmod(0o700)
@@ -289,8 +289,8 @@ def test_polling_continues_without_the_journal_and_the_next_one_holds_every_job(
         state = workspace.paths.state_dir
         accident(state)
         before = len(app.requests)
-        await asyncio.sleep(5 * MINUTE)
-        assert len(app.requests) > before + 5
+        await asyncio.sleep(2 * MINUTE)
+        assert len(app.requests) > before + 2
         place = state / "journal.db"
         if place.is_dir() or (place.is_symlink() and not place.exists()):
             assert any(str(place) in trouble for trouble in listener.last_problems)
@@ -365,10 +365,10 @@ def test_a_full_disk_stops_no_polls_and_unwritten_entries_are_written_later(smal
     async def scenario(engine, listener, workspace):
         file = workspace.paths.watchlist_file
         text, stuffing = file.read_text(), fill(small)
-        await asyncio.sleep(5 * MINUTE)
+        await asyncio.sleep(2 * MINUTE)
         assert ["disk is full" in trouble for trouble in listener.last_problems] == [True]
         before = len(app.requests)
-        await asyncio.sleep(5 * MINUTE)
+        await asyncio.sleep(2 * MINUTE)
         assert len(app.requests) > before
         outcome = await engine.perform(ADD)
         assert "No space left" in outcome.message
@@ -379,7 +379,7 @@ def test_a_full_disk_stops_no_polls_and_unwritten_entries_are_written_later(smal
         await asyncio.sleep(10)
         assert listener.last_problems == ()
         assert (await engine.perform(ADD)).ok
-        assert len((await engine.job_history(A)).requests) > 20, "every poll is there"
+        assert len((await engine.job_history(A)).requests) >= len(app.requests) - 1, "one may be under way"
 
     played(small, app, scenario)
 

@@ -247,7 +247,7 @@ def test_if_both_refuse_the_first_fault_stands_and_the_successor_is_not_polled_f
         assert len(app.request_times("v3")) == 2
         assert stage.listener.accounts["heygen-v2"].provider == "heygen-v2"
 
-    stage(tmp_path, app, story, tick=10 * MINUTE)
+    stage(tmp_path, app, story, tick=HOUR)
 
 
 def test_a_later_process_does_not_poll_a_refused_job_at_the_successor(tmp_path):

@@ -55,12 +55,12 @@ def test_an_expired_key_is_fetched_again_once_and_the_poll_repeated(tmp_path):
     app, counter = TokenService(), tmp_path / "count"
 
     async def scenario(stage):
-        await asyncio.sleep(2 * HOUR)
+        await asyncio.sleep(HOUR)
         assert stage.listener.accounts["heygen-v2"].health is Health.OK
         assert stage[A].fault is None
 
     watch(tmp_path, app, scenario, f"{{ command = {command(counter)} }}")
-    assert len({request.key for request in app.requests}) > 10
+    assert len({request.key for request in app.requests}) > 5
     assert {at for at, job in app.refused if (at, job) not in {(each.at, each.id) for each in app.reported}} == set()
 
 
@@ -68,11 +68,11 @@ def test_a_key_with_a_lifetime_is_fetched_before_it_ends(tmp_path):
     app, counter = TokenService(), tmp_path / "count"
 
     async def scenario(stage):
-        await asyncio.sleep(2 * HOUR)
+        await asyncio.sleep(HOUR)
 
     watch(tmp_path, app, scenario, f'{{ command = {command(counter)}, lifetime = "8m" }}')
     assert app.refused == []
-    assert 15 <= int(counter.read_text()) <= 18
+    assert 7 <= int(counter.read_text()) <= 9
 
 
 def test_a_second_401_refuses_the_account(tmp_path):

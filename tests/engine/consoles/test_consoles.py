@@ -24,7 +24,7 @@ from tui.domain.job_state import Flag
 from tui.domain.models import Phase, Ref
 from tui.engine.api import Health
 from tui.engine.context import EngineContext
-from tui.engine.engine import Engine
+from tui.engine.engine import TICK_INTERVAL, Engine
 from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.journal.journal import Journal
@@ -38,7 +38,7 @@ class Console:
     def __init__(self, tmp, app, name, jobs=(), **settings):
         self.listener = RecordingListener()
         self.name = name
-        only = settings.pop("only", None)
+        only, tick = settings.pop("only", None), settings.pop("tick", TICK_INTERVAL)
         self.workspace = fixtures.make_workspace(tmp, "http://sim.test", jobs, keys={"heygen-v2": name}, **settings)
         transport = {"sim.test": app}
         self.engine = Engine(
@@ -46,6 +46,7 @@ class Console:
             self.listener.publish,
             EngineContext.create(wall=wall_time, random=Random(name), transport=lambda: VirtualTransport(transport)),
             subset=only,
+            tick_interval=tick,
         )
         self._task = None
 
@@ -143,11 +144,11 @@ def test_a_follower_takes_over_the_schedule_of_an_ended_leader(tmp_path, how):
         first = await Console(tmp_path, app, "first", {"heygen-v2": ("a", "b")}).start()
         await asyncio.sleep(2)
         others = [await Console(tmp_path, app, name).start() for name in ("second", "third")]
-        await asyncio.sleep(5 * MINUTE)
+        await asyncio.sleep(MINUTE)
         planned = {ref: first[ref].next_poll_at for ref in (A, B)}
         await how(first)
         ended = wall_time()
-        await asyncio.sleep(5 * MINUTE)
+        await asyncio.sleep(MINUTE)
         second, third = sorted(others, key=lambda console: console.listener.last_role, reverse=True)
         assert second.listener.last_role == "polling"
         assert third.listener.last_role.startswith("following")
@@ -219,11 +220,11 @@ def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
         (tmp_path / "one").mkdir()
         (tmp_path / "two").mkdir()
         many = {"heygen-v2": tuple(f"j{number}" for number in range(60))}
-        consoles = [Console(tmp_path / name, app, name, many, rate=rate) for name in ("one", "two")]
+        consoles = [Console(tmp_path / name, app, name, many, rate=rate, tick=10.0) for name in ("one", "two")]
         (tmp_path / "two" / "state").symlink_to(tmp_path / "one" / "state")
         for console in consoles:
             await console.start()
-        await asyncio.sleep(20 * MINUTE)
+        await asyncio.sleep(10 * MINUTE)
         assert {console.listener.last_role for console in consoles} == {"polling"}
         for console in consoles:
             assert len(polled_by(app, console.name)) > 100
@@ -232,7 +233,7 @@ def test_two_watchlists_on_one_state_folder_share_the_rate_limit(tmp_path):
     run_virtual(play())
     times = app.request_times()
     assert max(len([at for at in times if first <= at < first + 60]) for first in times) <= rate
-    assert len(times) > 0.9 * 20 * rate
+    assert len(times) > 0.9 * 10 * rate
 
 
 def test_a_retry_after_holds_for_all_consoles_and_after_a_restart(tmp_path):

@@ -387,7 +387,7 @@ def test_a_failed_automatic_download_is_retried_and_reported_once(tmp_path):
             found,
             listener.publish,
             EngineContext.create(wall=wall_time, random=Random(0), transport=lambda: VirtualTransport(apps)),
-            tick_interval=MINUTE,
+            tick_interval=10 * MINUTE,
         )
         async with running_engine(engine):
             await asyncio.sleep(4 * HOUR)
@@ -429,7 +429,7 @@ def run_engine(tmp_path, transport, jobs, scenario):
         found = fixtures.make_workspace(tmp_path, "http://sim.test", jobs, config=config)
         listener = RecordingListener()
         context = EngineContext.create(wall=wall_time, random=Random(0), transport=transport)
-        engine = Engine(found, listener.publish, context, tick_interval=MINUTE)
+        engine = Engine(found, listener.publish, context, tick_interval=10 * MINUTE)
         async with running_engine(engine):
             await scenario(engine, listener)
         found.close()

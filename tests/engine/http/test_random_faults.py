@@ -82,7 +82,7 @@ async def story(folder, app, rate, seed):
         library,
         RecordingListener().publish,
         EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(wires)),
-        tick_interval=10.0,
+        tick_interval=MINUTE,
     )
     async with fixtures.running_engine(engine):
         await asyncio.sleep(SPAN)
@@ -156,7 +156,7 @@ def test_with_a_low_rate_every_job_has_its_turn(tmp_path):
             library,
             RecordingListener().publish,
             EngineContext.create(wall=wall_time, random=Random(1), transport=lambda: VirtualTransport(wires)),
-            tick_interval=10.0,
+            tick_interval=MINUTE,
         )
         async with fixtures.running_engine(engine):
             await asyncio.sleep(SPAN)

@@ -218,7 +218,7 @@ def test_a_start_after_the_quiet_time_sends_its_summary(tmp_path):
         await first.end()
         await asyncio.sleep(6 * HOUR)
         second = await QuietConsole(tmp_path, app).start()
-        await asyncio.sleep(MINUTE)
+        await asyncio.sleep(2 * MINUTE)
         assert [each.text for each in second.for_hook(ALL)] == second.summaries() == ["In the quiet time: 1 done (a)"]
         await second.end()
 

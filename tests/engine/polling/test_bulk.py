@@ -164,9 +164,9 @@ def test_a_thousand_active_jobs_cost_a_hundredth_of_the_requests(tmp_path):
     app = Service()
 
     async def scenario(stage):
-        await asyncio.sleep(3 * MINUTE)
+        await asyncio.sleep(1.5 * MINUTE)
         request = sum(app.simulator.poll_counts.values())
-        assert request > 6_000
+        assert request > 3_000
         assert len(app.paths) * 50 < request
         assert all(state.phase in (Phase.QUEUED, Phase.RUNNING) for state in stage.engine.states.values())
 

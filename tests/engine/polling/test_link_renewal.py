@@ -62,7 +62,7 @@ def test_a_link_with_an_hour_left_costs_no_request(tmp_path):
         assert link.expires_at - wall_time() > HOUR
         assert len(app.requests) == 1
 
-    stage(tmp_path, app, LOOSE, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, LOOSE, scenario, tick=HOUR)
 
 
 def test_simultaneous_renewals_of_one_link_share_one_request(tmp_path):
@@ -75,7 +75,7 @@ def test_simultaneous_renewals_of_one_link_share_one_request(tmp_path):
         assert {link.url for link in links} == {"https://cdn.test/2"}
         assert len(app.requests) == 2
 
-    stage(tmp_path, app, LOOSE, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, LOOSE, scenario, tick=HOUR)
 
 
 def test_cancelling_one_waiter_keeps_the_shared_renewal(tmp_path):
@@ -90,7 +90,7 @@ def test_cancelling_one_waiter_keeps_the_shared_renewal(tmp_path):
         first.cancel()
         assert (await second).url == "https://cdn.test/2"
 
-    stage(tmp_path, app, LOOSE, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, LOOSE, scenario, tick=HOUR)
 
 
 def test_a_rejected_link_is_renewed_although_it_is_unexpired(tmp_path):
@@ -139,7 +139,7 @@ def test_a_link_is_returned_until_it_expires_if_its_renewal_failed(tmp_path):
         assert fault.kind is FaultKind.SERVER
         assert (found[A].phase, found[A].fault) == (Phase.DONE, fault)
 
-    stage(tmp_path, app, LOOSE, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, LOOSE, scenario, tick=HOUR)
 
 
 def test_a_link_is_never_renewed_before_not_before(tmp_path):
@@ -152,7 +152,7 @@ def test_a_link_is_never_renewed_before_not_before(tmp_path):
         assert "no request sent" in fault.message
         assert len(app.requests) == 2
 
-    stage(tmp_path, app, LOOSE, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, LOOSE, scenario, tick=HOUR)
 
 
 def test_a_renewal_without_a_link_states_the_reason(tmp_path):
@@ -176,7 +176,7 @@ def test_a_kept_link_stays_alive_for_a_month_with_one_poll_a_week(tmp_path):
         assert min(left) > 18 * HOUR - 5 * MINUTE
         assert len(app.requests) <= 6
 
-    stage(tmp_path, app, KEPT, scenario, tick=15 * MINUTE)
+    stage(tmp_path, app, KEPT, scenario, tick=HOUR)
 
 
 def test_renewals_back_off_while_the_service_returns_the_same_link(tmp_path):
@@ -191,7 +191,7 @@ def test_renewals_back_off_while_the_service_returns_the_same_link(tmp_path):
         assert sum(dead) <= 4  # a look or none at each of four deaths
         assert len(app.requests) <= 1 + 4 * 9
 
-    stage(tmp_path, app, KEPT, scenario, tick=15 * MINUTE)
+    stage(tmp_path, app, KEPT, scenario, tick=HOUR)
 
 
 def test_a_404_at_a_renewal_keeps_the_job_done_and_its_link_until_it_expires(tmp_path):
@@ -206,7 +206,7 @@ def test_a_404_at_a_renewal_keeps_the_job_done_and_its_link_until_it_expires(tmp
         assert found[A].fault.kind is FaultKind.MISSING
         assert 2 <= len(app.requests) <= 9
 
-    stage(tmp_path, app, KEPT, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, KEPT, scenario, tick=HOUR)
 
 
 def test_a_job_that_runs_again_at_its_renewal_stays_done_until_a_user_requested_poll(tmp_path):
@@ -220,7 +220,7 @@ def test_a_job_that_runs_again_at_its_renewal_stays_done_until_a_user_requested_
         await asyncio.sleep(MINUTE)
         assert found[A].phase is Phase.RUNNING
 
-    stage(tmp_path, app, KEPT, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, KEPT, scenario, tick=HOUR)
 
 
 def test_keep_link_takes_effect_at_once(tmp_path):
@@ -233,7 +233,7 @@ def test_keep_link_takes_effect_at_once(tmp_path):
         await asyncio.sleep(15 * MINUTE)
         assert job_state.primary_link(found[A]).url == "https://cdn.test/2"
 
-    stage(tmp_path, app, LOOSE, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, LOOSE, scenario, tick=HOUR)
 
 
 def test_the_result_of_a_renewal_states_the_expiry(tmp_path):
@@ -244,7 +244,7 @@ def test_the_result_of_a_renewal_states_the_expiry(tmp_path):
         assert outcome.message == "New link: expires in ~7d00h"
         assert [link.url for link in outcome.links.values()] == ["https://cdn.test/2"]
 
-    stage(tmp_path, numbered(), LOOSE, scenario, tick=10 * MINUTE)
+    stage(tmp_path, numbered(), LOOSE, scenario, tick=HOUR)
 
 
 def test_the_result_of_a_renewal_names_an_unchanged_link_and_a_fault(tmp_path):
@@ -265,7 +265,7 @@ def test_the_result_of_a_renewal_names_an_unchanged_link_and_a_fault(tmp_path):
         assert not outcome.ok
         assert outcome.links == {}
 
-    stage(tmp_path, app, LOOSE, scenario, tick=10 * MINUTE)
+    stage(tmp_path, app, LOOSE, scenario, tick=HOUR)
 
 
 def test_many_renewals_share_the_rate_limit_and_give_one_message(tmp_path):
@@ -281,7 +281,7 @@ def test_many_renewals_share_the_rate_limit_and_give_one_message(tmp_path):
         assert len(app.requests) - before == 12
         assert wall_time() - began > 30  # ten a minute
 
-    stage(tmp_path, app, jobs, scenario, tick=10 * MINUTE, rate=10)
+    stage(tmp_path, app, jobs, scenario, tick=HOUR, rate=10)
 
 
 def test_an_estimated_expiry_counts_from_the_first_sight_across_restarts(tmp_path):
@@ -300,7 +300,7 @@ def test_an_estimated_expiry_counts_from_the_first_sight_across_restarts(tmp_pat
 
     async def twice():
         for scenario in (begun, again):
-            found = PollingSetup(tmp_path, app, LOOSE, tick=10 * MINUTE)
+            found = PollingSetup(tmp_path, app, LOOSE, tick=HOUR)
             async with fixtures.running_engine(found.engine):
                 await scenario(found)
             found.workspace.close()
@@ -327,7 +327,7 @@ def test_a_renewed_link_causes_no_notice(tmp_path):
         await asyncio.sleep(3 * WEEK)
         assert [notice for notice in found.listener.notices if notice.kind is NoticeKind.EXPIRING] == []
 
-    stage(tmp_path, numbered(), KEPT, scenario, tick=15 * MINUTE)
+    stage(tmp_path, numbered(), KEPT, scenario, tick=HOUR)
 
 
 def test_a_single_renewal_does_not_wait_for_many(tmp_path):
@@ -345,4 +345,4 @@ def test_a_single_renewal_does_not_wait_for_many(tmp_path):
         assert (await many).ok
         assert wall_time() - began > 3 * MINUTE
 
-    stage(tmp_path, app, jobs, scenario, tick=10 * MINUTE, rate=10)
+    stage(tmp_path, app, jobs, scenario, tick=HOUR, rate=10)

@@ -31,7 +31,7 @@ def test_only_user_requested_polls_are_sent_while_paused(tmp_path):
         await asyncio.sleep(MINUTE)
         assert {request.id for request in app.requests if request.at >= resumed} == {"a", "b"}
 
-    played(tmp_path, app, scenario, jobs=("a", "b"))
+    played(tmp_path, app, scenario, jobs=("a", "b"), tick=MINUTE)
 
 
 def test_unpolled_reports_get_stale(tmp_path):
@@ -43,7 +43,7 @@ def test_unpolled_reports_get_stale(tmp_path):
         await asyncio.sleep(HOUR)
         assert engine.states[B].stale_after < wall_time()
 
-    played(tmp_path, app, scenario, jobs=("a", "b"))
+    played(tmp_path, app, scenario, jobs=("a", "b"), tick=MINUTE)
 
 
 def test_a_follower_shows_that_polling_is_paused(tmp_path):
