@@ -11,7 +11,7 @@ from tests.support.waiting import DEADLINE
 
 
 def test_two_consoles_use_constant_resources_over_days(tmp_path):
-    found = run_virtual(run_days(tmp_path, 5, 20, rate=2.0, day=HOUR / 3))
+    found = run_virtual(run_days(tmp_path, 5, 20, rate=2.0, day=HOUR / 6))
     print(*found.gauges, sep="\n")
     assert found.faults > 5
     first, last = found.gauges[-2:]

@@ -185,7 +185,7 @@ class LinksRun:
             self.workspace,
             self.listener.publish,
             EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(apps)),
-            tick_interval=10 * MINUTE,
+            tick_interval=HOUR,
         )
 
     async def _record_request(self, scope: Any, receive: Any, send: Any) -> None:

@@ -10,7 +10,7 @@ from tui.engine.api import Refresh
 from tui.engine.engine import Engine
 from tui.engine.notifications.hooks import HookDispatcher
 
-TICK = 0.05
+TICK = 0.2
 """Seconds between two ticks of an engine."""
 A, B = Ref("heygen", "a-fine-x"), Ref("heygen", "b-fine-x")
 KEYLESS = {"heygen": "", "flixu": ""}

@@ -85,7 +85,7 @@ async def simulate_week(
         workspace,
         listener.publish,
         EngineContext.create(wall=wall_time, random=Random(seed), transport=lambda: VirtualTransport(simulator)),
-        tick_interval=10 * MINUTE,
+        tick_interval=HOUR,
     )
     await engine.open()
     running = asyncio.create_task(engine.run())

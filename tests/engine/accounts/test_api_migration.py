@@ -126,6 +126,7 @@ def test_another_provider_in_the_configuration_discards_the_move(tmp_path):
     changed.close()
 
 
+FEW_POLLS = '[polling]\nmax_interval = "5m"\n'
 BEFORE = [(404, {}, {}), (301, b"", {}), (200, b"<html>", {}), (200, {"message": "Success"}, {})]
 NEVER = [
     (401, {}, {}),
@@ -152,7 +153,7 @@ def test_faults_that_do_not_retire_an_api_send_no_request_to_the_successor(tmp_p
         assert len(app.request_times("v2")) >= 3
         assert app.request_times("v3") == []
 
-    stage(tmp_path, app, story, jobs=tuple("abc"), tick=10 * MINUTE)
+    stage(tmp_path, app, story, jobs=tuple("abc"), tick=10 * MINUTE, config=FEW_POLLS)
 
 
 class Unreachable:
@@ -367,7 +368,7 @@ def test_a_410_of_deleted_jobs_moves_no_account_and_holds_back_no_other_job(tmp_
     app = TwoVersions(reply, always(*WORKS))
 
     async def story(stage):
-        await asyncio.sleep(HOUR)
+        await asyncio.sleep(20 * MINUTE)
         assert [stage[Ref("heygen-v2", job)].phase for job in deleted] == [Phase.MISSING] * len(deleted)
         assert stage[A].fault.kind is FaultKind.MISSING
         assert app.request_times("v3") == []

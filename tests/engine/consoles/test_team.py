@@ -172,7 +172,7 @@ async def test_a_worker_that_cannot_write_its_results_polls_no_more(tmp_path, si
             await until(lambda: worker.engine._job_store.journal_writer.has_backlog)
             requests, ticks = len(simulator.request_log), worker.engine.tick_count
             await worker.engine.perform(Refresh((A,)))
-            await until(lambda: worker.engine.tick_count > ticks + 20)
+            await until(lambda: worker.engine.tick_count > ticks + 5)
             assert len(simulator.request_log) == requests
             connection.execute("ALTER TABLE babeltop.job_away RENAME TO job")
             await until(lambda: len(simulator.request_log) > requests)

@@ -76,7 +76,7 @@ async def test_a_console_that_takes_over_the_downloads_repeats_none(tmp_path, se
     async with console(tmp_path / "worker", service, team, is_worker=True), AsyncExitStack() as others:
         first = await others.enter_async_context(console(alice, service, team, {"heygen": (A.id,)}))
         await first.sees(is_done(A))
-        async with console(alice, service, team, tick=20 * TICK) as second:
+        async with console(alice, service, team, tick=5 * TICK) as second:
             await second.sees(is_done(A))
             ticks = second.engine.tick_count
             await until(lambda: second.engine.tick_count > ticks)

@@ -39,7 +39,7 @@ async def test_a_changed_base_url_in_the_database_moves_no_key_and_stops_the_wor
             )
             sent, ticks = len(simulator.request_log), worker.engine.tick_count
             await worker.engine.perform(Refresh((A,)))
-            await until(lambda: worker.engine.tick_count > ticks + 10)
+            await until(lambda: worker.engine.tick_count > ticks + 5)
             assert len(simulator.request_log) == sent, "it does not lead"
             owner.execute("UPDATE babeltop.lease SET base_url = %s", (service,))
             await until(lambda: worker.listener.last_role == "polling")
@@ -61,7 +61,7 @@ async def test_a_hook_row_in_the_database_runs_nothing_of_its_own(tmp_path, serv
             )
         await until(lambda: received.exists() and received.read_text())
         ticks = worker.engine.tick_count
-        await until(lambda: worker.engine.tick_count > ticks + 30)
+        await until(lambda: worker.engine.tick_count > ticks + 8)
     assert received.read_text() == payload, "its own hook got the text, once"
     assert not foreign.exists()
     open_rows = owner.execute("SELECT hook FROM babeltop.hook_delivery WHERE delivered_at IS NULL AND failures = 0")

@@ -16,7 +16,8 @@ from tui.domain.models import FaultKind, Phase
 from tui.engine.http import decompression
 from tui.engine.http.decompression import MAX_CODINGS, StreamDecompressor, UndecodableError
 
-MIB = 1024 * 1024
+TOO_MUCH = decompression.INFLATION_FLOOR + 1
+"""Decompressed bytes."""
 REPORT = b'{"error":null,"data":{"status":"success","url":"https://cdn.test/a.mp4"}}'
 
 
@@ -67,8 +68,8 @@ def test_any_bytes_in_any_chain_end_in_bytes_or_a_fault(chain: list[str], chunks
 @pytest.mark.parametrize(
     ("chain", "body", "reason"),
     [
-        ("gzip", lambda: gzip.compress(bytes(100 * MIB)), "inflates to more than 30 times its size"),
-        ("gzip, gzip", lambda: gzip.compress(gzip.compress(bytes(100 * MIB))), "inflates to more than 30 times"),
+        ("gzip", lambda: gzip.compress(bytes(TOO_MUCH), 1), "inflates to more than 30 times its size"),
+        ("gzip, gzip", lambda: gzip.compress(gzip.compress(bytes(TOO_MUCH), 1)), "inflates to more than 30 times"),
         ("gzip, gzip", lambda: gzip.compress(gzip.compress(b"") * 100_000), "more than 1000 tiny parts"),
         ("gzip, gzip, gzip, gzip", lambda: b"", "unsupported Content-Encoding: gzip, gzip, gzip, gzip"),
         ("gzip", lambda: gzip.compress(b"a") + b"no member", "damaged gzip data"),
@@ -118,7 +119,7 @@ async def test_a_status_response_is_read_in_every_encoding_that_services_send(tm
 
 
 async def test_a_status_response_that_inflates_too_much_is_too_large(tmp_path):
-    body = gzip.compress(gzip.compress(b" " * 200 * MIB))
+    body = gzip.compress(gzip.compress(bytes(TOO_MUCH), 1))
     with serve_raw(respond("200 OK", body, "content-encoding: gzip, gzip")) as service:
         engine, _ = await checked(tmp_path, service)
     assert engine.states[BAD].fault.kind is FaultKind.TOO_LARGE

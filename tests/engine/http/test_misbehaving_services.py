@@ -44,7 +44,7 @@ def test_each_misbehaving_service_has_its_own_fault():
 
     silent = {name for name, kind in misbehaving_servers.expected_faults().items() if kind is FaultKind.TIMEOUT}
     with services.serve_misbehaving() as urls:
-        for names, deadline in ((silent, 3.0), (urls.keys() - silent, DEADLINE)):
+        for names, deadline in ((silent, 1.0), (urls.keys() - silent, DEADLINE)):
             found = services.run({name: urls[name] for name in names}, deadline, until_expected)
             assert services.unexpected_jobs(found.states) == []
 
