@@ -180,7 +180,8 @@ async def test_a_worker_that_cannot_write_its_results_polls_no_more(tmp_path, si
 
 async def test_a_second_worker_takes_over_from_one_that_ends(tmp_path, service, team):
     async with Console(tmp_path / "alice", service, team, {"heygen": (A.id, B.id)}) as alice:
-        async with Console(tmp_path / "worker", service, team, is_worker=True):
+        async with Console(tmp_path / "worker", service, team, is_worker=True) as worker:
+            await until(lambda: worker.listener.last_role == "polling")
             async with Console(tmp_path / "standby", service, team, is_worker=True) as standby:
                 await alice.sees(lambda states: states[A].poll_count > 0)
                 assert standby.listener.last_role.startswith("following")
