@@ -10,7 +10,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ import pytest
 
 from tests import generate_readme
 from tests.cli import json_schema
+from tests.support.forked_command import write_command
 from tests.support.servers import serve_app
 from tests.support.terminal import Terminal
 from tests.support.waiting import DEADLINE, wait_until
@@ -57,12 +57,8 @@ class Machine:
         self.home = home
         bin_folder = home / ".local" / "bin"
         bin_folder.mkdir(parents=True)
-        for name, script in {
-            "babeltop": f'exec "{sys.executable}" -W error -m tui "$@"',
-            "systemctl": 'test "$*" = "--user enable --now babeltop"',
-        }.items():
-            (bin_folder / name).write_text(f"#!/bin/sh\n{script}\n")
-            (bin_folder / name).chmod(0o755)
+        (bin_folder / "systemctl").write_text('#!/bin/sh\ntest "$*" = "--user enable --now babeltop"\n')
+        (bin_folder / "systemctl").chmod(0o755)
         (home / ".config" / "babeltop").mkdir(parents=True)
         accounts = "".join(f'[accounts.{name}]\nbase_url = "{service}"\n' for name in ("heygen", "flixu"))
         (home / ".config" / "babeltop" / "config.toml").write_text(accounts)
@@ -72,6 +68,7 @@ class Machine:
             "LC_ALL": "C.UTF-8",
             "PYTHONPATH": str(ROOT),
             "FLIXU_API_KEY": KEY,
+            **write_command(bin_folder / "babeltop"),
         }
 
     def run(self, line: str) -> str:

@@ -26,6 +26,7 @@ def wait_for(program: Program, *refs: str) -> None:
     program("wait", *refs, "--timeout", "60s")
 
 
+@pytest.mark.waits
 def test_results_captions_and_text_are_saved_and_their_paths_printed(configured: Program) -> None:
     configured.with_jobs("heygen:a-fine", "camb:b-fine", "flixu:doc_c-fine")
     wait_for(configured)
@@ -61,6 +62,7 @@ def test_files_have_the_mode_of_the_umask_or_are_private(configured: Program) ->
     assert seized.out == shared.out
 
 
+@pytest.mark.waits
 def test_a_named_job_is_polled_first_and_saved_to_the_given_folder(configured: Program) -> None:
     configured.with_jobs("flixu:doc_a-fine", "heygen:b-fail")
     wait_for(configured)
@@ -70,6 +72,7 @@ def test_a_named_job_is_polled_first_and_saved_to_the_given_folder(configured: P
     assert Path(completed.out.strip()).parent == configured.folder / "here"
 
 
+@pytest.mark.waits
 def test_a_job_without_a_result_is_exit_1_and_a_fault_is_exit_3(configured: Program) -> None:
     configured.with_accounts("heygen", flixu="http://127.0.0.1:9")
     configured.with_jobs("heygen:a-fail", "flixu:doc_b")
@@ -106,6 +109,7 @@ def test_a_bar_is_drawn_on_a_terminal(configured: Program) -> None:
         assert "Downloads/babeltop" in terminal.text
 
 
+@pytest.mark.waits
 def test_watch_downloads_jobs_with_the_download_option_and_reports_them(configured: Program) -> None:
     jobs = ("heygen:a-fine", "konpro:b-notready", "heygen:c-expired400", "konpro:d-expired200", "heygen:e-members")
     configured.with_jobs(*jobs, more="download = true\n")

@@ -94,6 +94,7 @@ def test_a_jobs_secret_that_the_service_repeats_is_masked(tmp_path: Path, docume
         assert ECHOED.encode() not in file.read_bytes(), file
 
 
+@pytest.mark.waits
 def test_a_document_of_the_simulator_is_polled_and_downloaded_once(configured: Program, tmp_path: Path) -> None:
     configured.with_accounts("deepl-documents")
     secret = f'[job.secrets]\ndocument_key = "{SECRET}"\n'
@@ -106,6 +107,7 @@ def test_a_document_of_the_simulator_is_polled_and_downloaded_once(configured: P
     assert [link["used"] for link in job["links"]] == [True]
 
 
+@pytest.mark.waits
 def test_a_document_that_another_client_has_fetched_is_shown_as_used(configured: Program, tmp_path: Path) -> None:
     configured.with_accounts("deepl-documents")
     ids = ["elsewhere-fine-1", "elsewhere-fine-2"]

@@ -1,13 +1,13 @@
 """Pipeline against `babeltop simulate`: ids from a file, wait, download, exit code."""
 
 import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 
 import pytest
 
 from tests.cli.conftest import Program
+from tests.support.forked_command import write_command
 from tests.support.waiting import DEADLINE
 
 pytestmark = pytest.mark.waits
@@ -23,11 +23,12 @@ echo $?
 @pytest.fixture
 def simulated(babeltop: Program) -> Iterator[Program]:
     """Program with the configuration that `simulate` prints."""
-    process = babeltop.start("simulate", "--port", "0", "--speed", "2000")
+    process = babeltop.start("simulate", "--port", "0", "--speed", "50000")
     assert process.stdout
     printed = ""
     while "[accounts.konpro]" not in printed or not printed.endswith("}\n"):
         printed += process.stdout.readline()
+    printed = printed.replace("[accounts.flixu]\n", "[accounts.flixu]\nrate_per_minute = 6000\n")  # not ten
     (babeltop.config / "config.toml").write_text(f'{printed}[polling]\nmax_interval = "2s"\n')
     yield babeltop
     process.terminate()
@@ -37,13 +38,12 @@ def simulated(babeltop: Program) -> Iterator[Program]:
 def run_pipeline(program: Program, *ids: str, timeout: str = "60s") -> tuple[str, list[str]]:
     """Output of the script, and the files that it saved."""
     (program.folder / "ids.txt").write_text("".join(f"{each}\n" for each in ids))
-    (program.folder / "babeltop").write_text(f'#!/bin/sh\nexec "{sys.executable}" -W error -m tui "$@"\n')
-    (program.folder / "babeltop").chmod(0o755)
+    variables = write_command(program.folder / "babeltop")
     script = SCRIPT.format(babeltop=program.folder / "babeltop", timeout=timeout)
     done = subprocess.run(
         ["bash", "-c", script],
         cwd=program.folder,
-        env=program.env,
+        env=program.env | variables,
         capture_output=True,
         text=True,
         timeout=2 * DEADLINE,

@@ -24,6 +24,7 @@ def make_program(babeltop: Program, service: str) -> Callable[[str], Program]:
     return make
 
 
+@pytest.mark.waits
 def test_the_exit_code_of_wait_follows_its_jobs(make_program: Callable[[str], Program]) -> None:
     waits = {
         "well": (["w-fine-1", "w-fine-2"], ["wait", "--json"]),
@@ -97,6 +98,7 @@ def test_an_interrupted_wait_is_exit_130_and_keeps_its_state(configured: Program
     assert configured("list", "--json").json[0]["phase"] == "running"
 
 
+@pytest.mark.waits
 def test_watch_prints_one_line_per_change_until_sigterm(configured: Program) -> None:
     configured.with_jobs("camb:a-fine", "camb:b-fail")
     process = configured.start("watch", "--json")

@@ -54,6 +54,7 @@ def with_jobs(configured: Program) -> Program:
     return configured
 
 
+@pytest.mark.waits
 def test_the_page_has_fleet_calendar_and_jobs_without_links_and_keys(with_jobs: Program) -> None:
     page = with_jobs("report").out
     reader = read(page)
@@ -90,6 +91,7 @@ def test_a_report_without_jobs_and_accounts_is_a_page(babeltop: Program) -> None
     assert "0 jobs" in page
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium: apt-get install chromium")
 def test_the_page_fits_a_phone_and_a_desk_and_requests_nothing(with_jobs: Program, tmp_path: Path) -> None:
     path = with_jobs.folder / "report.html"

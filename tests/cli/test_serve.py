@@ -64,6 +64,7 @@ def save_picture(picture: bytes, folder: Path) -> None:
     Path(os.environ.get("BABELTOP_PICTURE", folder / "browser.png")).write_bytes(picture)
 
 
+@pytest.mark.waits
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium")
 async def test_a_job_is_added_and_ends_in_a_browser(configured: Program, tmp_path: Path) -> None:
     with start_server(configured) as server:
@@ -101,6 +102,7 @@ def exists(pid: int) -> bool:
     return False
 
 
+@pytest.mark.waits
 async def test_a_dashboard_ends_with_its_browser_even_if_it_hangs(configured: Program) -> None:
     with start_server(configured) as server:
         headers = {"Authorization": f"Bearer {server.token}"}

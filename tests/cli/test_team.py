@@ -18,6 +18,7 @@ import psycopg
 import pytest
 
 from tests.support.cases import cases
+from tests.support.forked_command import write_command
 from tests.support.postgres_server import member_of, postgres_server, server_folder
 from tests.support.servers import serve_app
 from tests.support.spellings import SPELLINGS
@@ -335,16 +336,15 @@ def test_the_commands_of_the_readme_lead_to_a_team_and_back(tmp_path, service):
     assert "team init" in there
     home = tmp_path / "home"
     (programs := home / "bin").mkdir(parents=True)
-    (programs / "babeltop").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m tui "$@"\n')
-    (programs / "babeltop").chmod(0o755)
     (config := home / ".config" / "babeltop").mkdir(parents=True)
     (config / "config.toml").write_text(
-        f'[accounts.heygen]\nbase_url = "{service}"\ninsecure_http = true\n[team]\ndatabase = "dbname=babeltop"\n'
+        f'[accounts.heygen]\nbase_url = "{service}"\ninsecure_http = true\n'
+        '[polling]\nmax_interval = "2s"\n[team]\ndatabase = "dbname=babeltop"\n'
     )
     with postgres_server() as server:
         environ = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(home), "LC_ALL": "C.UTF-8"}
         environ |= {"PYTHONPATH": str(ROOT), "HEYGEN_API_KEY": CANARY}
-        environ |= {"PGHOST": str(server.folder), "PGUSER": "keeper"}
+        environ |= {"PGHOST": str(server.folder), "PGUSER": "keeper", **write_command(programs / "babeltop")}
 
         def run(script):
             command = ["bash", "-euc", script]

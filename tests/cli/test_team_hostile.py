@@ -5,11 +5,13 @@ import re
 from contextlib import suppress
 
 import psycopg
+import pytest
 from psycopg import sql
 
 from tests.support.postgres_server import member_of
 from tests.support.team_machine import CANARY, Machine
 
+pytestmark = pytest.mark.waits
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\u202e[/red][@click=app.bell]\n"
 TERMINAL_CODES = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 NAMING_COLUMNS = {"account", "job_id", "kind", "phase", "before", "after", "name", "owner"}

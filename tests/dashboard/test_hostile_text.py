@@ -63,6 +63,7 @@ def harmless(written: bytes) -> None:
     assert [written[max(0, at - 80) : at + 40] for each in FORBIDDEN_BYTES if (at := written.find(each)) >= 0] == []
 
 
+@pytest.mark.waits
 def test_hostile_text_stays_text_in_every_subcommand(house: Path):
     assert all(len(response(f"/jobs/{job}")[2]) < 2**20 for job in JOBS), "all is read"
     harmless(output("check"))

@@ -190,6 +190,7 @@ def test_the_short_link_expires_and_is_replaced(five_minutes: SimpleNamespace) -
     assert (link.expires_at or 0) > five_minutes.now
 
 
+@pytest.mark.waits
 async def test_in_real_time_every_account_is_polled_and_a_job_succeeds() -> None:
     async def shown(_: Engine, seen: Recorder) -> None:
         await until(lambda: Phase.DONE in {state.phase for _, state in seen.ends})

@@ -23,6 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from tests.support.dashboard_terminal import DashboardTerminal
+from tests.support.fork_server import start_program
 from tests.support.servers import serve_app, serve_responder
 from tests.support.spellings import SPELLINGS
 from tests.support.terminal import Terminal
@@ -182,9 +184,10 @@ class Installation:
 
     def run(self, line: str, *, seconds: float = 0.0, crash: str = "", **env: str) -> None:
         """Run a command line and record its output; `seconds`: terminate it after so long. `crash`: the program."""
-        command = [sys.executable, "-c", crash or PROGRAM, *line.split()]
-        with subprocess.Popen(
-            command,
+        with start_program(
+            "-c",
+            crash or PROGRAM,
+            *line.split(),
             env=self.env | env,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
@@ -202,8 +205,7 @@ class Installation:
 
     def use_dashboard(self, keys: str) -> None:
         """Run the dashboard, press keys and record every byte written to the terminal."""
-        os.environ.update(self.env)
-        with Terminal([sys.executable, "-m", "tui"], columns=160, lines=50) as terminal:
+        with DashboardTerminal(columns=160, lines=50, environment=self.env) as terminal:
             assert terminal.wait_for(lambda text: "blocked" in text and "failed" in text, DEADLINE), terminal.text
             for key in keys:
                 terminal.type(key)
@@ -213,7 +215,7 @@ class Installation:
 
     def crash_dashboard(self, program: str) -> None:
         """Run a dashboard that crashes, and record every byte written to the terminal."""
-        with Terminal([sys.executable, "-c", program], columns=160, lines=50) as terminal:
+        with DashboardTerminal(columns=160, lines=50, environment=self.env, program=("-c", program)) as terminal:
             terminal.wait_for_exit(DEADLINE)
         self._record_screen("crashed screen", terminal)
 

@@ -6,9 +6,9 @@ screen is right after keys, resizes and updates is a test of its own (tests/dash
 
 import random
 import signal
-import sys
 from collections.abc import Callable, Iterator
 
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.terminal import Terminal
 from tui.runtime.signals import EXIT_INTERRUPTED
 
@@ -22,7 +22,6 @@ FINAL_SIZE = (120, 40)
 BOARD = (" babeltop ", "1 All ", "STATUS", "ACCOUNT", "heygen", "^q quit")
 HELP = ("─ Help ─", "Esc")
 """Parts of the screen of the dashboard, and of its help."""
-DEMO = (sys.executable, "-m", "tui", "--demo")
 QUITS = b"\x11\x1aq"
 """Bytes that are not sent: ^q and q quit, ^z suspends."""
 QUIT_CODES = {0, EXIT_INTERRUPTED, -signal.SIGINT, -signal.SIGQUIT}
@@ -55,8 +54,9 @@ def fuzz(count: int, seed: int, report: Callable[[str], None] = lambda _: None) 
     inputs = random_input(generator)
     while sent < count:
         dashboards += 1
-        with Terminal(DEMO, columns=80, lines=24) as terminal:
+        with DashboardTerminal("--demo", columns=80, lines=24) as terminal:
             assert terminal.wait_for(lambda text: "konpro" in text), terminal.text
+            terminal.draws_screen = False  # until it is looked at
             while sent < count and terminal.exit_status() is None:
                 end = sent + BURST
                 while sent < end:
@@ -83,6 +83,7 @@ def _check(terminal: Terminal) -> None:
     for _ in range(8):
         terminal.send(b"\x1b")
         terminal.read_for(0.2)
+    terminal.draws_screen = True
     terminal.resize(*FINAL_SIZE)
     terminal.send(b"1")
     for key, expected in ((b"", BOARD), (b"?", HELP), (b"\x1b", BOARD)):

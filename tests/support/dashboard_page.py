@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pyte
 
+from tests.support.terminal import Screen
 from tests.support.waiting import DEADLINE
 from tui.commands import Command
 
@@ -43,7 +44,7 @@ class DashboardPage:
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
-        self._screen = pyte.Screen(COLUMNS, LINES)
+        self._screen = Screen(COLUMNS, LINES)
         self._stream = pyte.ByteStream(self._screen)
         self.texts: list[str] = []
         """Messages to the page, such as to open a link."""
@@ -73,7 +74,7 @@ class DashboardPage:
 
     @property
     def text(self) -> str:
-        return "\n".join(line.rstrip() for line in self._screen.display)
+        return self._screen.text
 
     async def close_dialogs(self) -> None:
         """Close what a command opened; then every key before has had its effect, since the help opens."""

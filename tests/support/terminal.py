@@ -26,12 +26,28 @@ SLEEPING_CHECKS, SLEEPING_PERIODS = 5, 10
 """A child is idle after so many checks in a row that found it asleep, so many times."""
 
 
+class Screen(pyte.Screen):
+    """Screen of a terminal, of whose text only what has changed is read again."""
+
+    def __init__(self, columns: int, lines: int) -> None:
+        super().__init__(columns, lines)
+        self._texts: dict[int, str] = {}
+
+    @property
+    def text(self) -> str:
+        """Lines of the screen. pyte's own `display` raises if half of a wide character is overwritten."""
+        for y in self.dirty:  # to read all lines takes as long as to draw them
+            row = self.buffer[y]
+            self._texts[y] = "".join(row[x].data for x in range(self.columns)).rstrip()
+        self.dirty.clear()
+        return "\n".join(self._texts[y] for y in range(self.lines))
+
+
 class Terminal:
     """Child on a pseudo-terminal. As a context manager it kills the child at the end."""
 
     def __init__(self, command: Sequence[str], *, columns: int = 120, lines: int = 40, term: str = "xterm-256color"):
-        self.screen = pyte.Screen(columns, lines)
-        self._lines: dict[int, str] = {}
+        self.screen = Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self.raw = bytearray()
         self.pid, self.fd = self._start(command, term)
@@ -196,12 +212,8 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        """Lines of the screen. pyte's own `display` raises if half of a wide character is overwritten."""
-        for y in self.screen.dirty:  # to read all lines takes as long as to draw them
-            row = self.screen.buffer[y]
-            self._lines[y] = "".join(row[x].data for x in range(self.screen.columns)).rstrip()
-        self.screen.dirty.clear()
-        return "\n".join(self._lines[y] for y in range(self.screen.lines))
+        """Lines of the screen."""
+        return self.screen.text
 
 
 def stat_fields(stat: Path) -> list[str]:

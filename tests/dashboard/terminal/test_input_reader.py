@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.consoles import command
 from tests.long_running.terminal import fuzz
+from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.terminal import Terminal
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("listening")]
@@ -19,7 +19,7 @@ OURS, WAKES = 20, 10
 @pytest.fixture(scope="module")
 def terminal() -> Iterator[Terminal]:
     """Jobs on which nothing changes, the engine off."""
-    with Terminal(command("quiet")) as terminal:
+    with DashboardTerminal("quiet", program=("-m", "tests.benchmarks.consoles")) as terminal:
         assert terminal.wait_for(lambda text: "Job 00003" in text)
         yield terminal
         terminal.type("\x11")

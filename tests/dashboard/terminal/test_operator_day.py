@@ -16,7 +16,7 @@ from tui.simulator.app import Simulator
 from tui.simulator.scenario import Scenario
 from tui.storage.watchlist.file import WatchlistFile
 
-pytestmark = pytest.mark.timeout(900)  # a whole program, each of whose waits may take long on a slow machine
+pytestmark = [pytest.mark.waits, pytest.mark.timeout(900)]  # each wait may take long on a slow machine
 ENTER, ESCAPE, TAB, CLEAR_LINE = "\r", "\x1b", "\t", "\x15"
 CLIPBOARD = re.compile(rb"\x1b\]52;c;([A-Za-z0-9+/=]+)\x07")
 JOBS = (

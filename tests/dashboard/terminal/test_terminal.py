@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import termios
-import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ from tests.support import fixtures
 from tests.support.dashboard_terminal import DashboardTerminal
 from tests.support.fork_server import run_program
 from tests.support.servers import serve_app
-from tests.support.terminal import TIMEOUT, Terminal, smoke_test
+from tests.support.terminal import Terminal, smoke_test
 from tests.support.waiting import wait_until
 from tui.domain.models import Ref
 from tui.simulator.app import Simulator
@@ -171,8 +170,8 @@ def test_sigcont_during_the_exit_does_not_take_the_terminal_again(folders: Path)
 
 @pytest.mark.parametrize("ignored", ["", "HUP"])
 def test_a_lost_terminal_ends_the_program_even_with_sighup_ignored(folders: Path, ignored: str):
-    command = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh", *DEMO] if ignored else DEMO
-    with Terminal(command) as terminal:
+    command = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh", *DEMO]
+    with Terminal(command) if ignored else DashboardTerminal("--demo") as terminal:
         assert terminal.wait_for(rows)
         terminal.hang_up()
         assert terminal.wait_for_exit() == 130
@@ -180,19 +179,11 @@ def test_a_lost_terminal_ends_the_program_even_with_sighup_ignored(folders: Path
 
 
 def test_a_signal_ends_the_program_while_the_terminal_accepts_no_output(folders: Path):
-    with Terminal(DEMO) as terminal:
+    with DashboardTerminal("--demo") as terminal:
         assert terminal.wait_for(rows)
         clog(terminal)
         os.kill(terminal.pid, signal.SIGTERM)
-        ended = threading.Event()
-
-        def wait() -> None:
-            os.waitpid(terminal.pid, 0)
-            ended.set()
-
-        threading.Thread(target=wait, daemon=True).start()
-        assert ended.wait(TIMEOUT)
-        terminal._status = 130
+        assert terminal.wait_for_exit(reading=False) == 130
     assert list(folders.iterdir()) == []  # the exit was forced: the demo saves nothing all the same
 
 
@@ -281,6 +272,7 @@ def test_without_a_usable_terminal_the_error_names_the_alternatives(folders: Pat
         assert b"\x1b" not in terminal.raw
 
 
+@pytest.mark.waits
 def test_the_program_runs_and_idles_at_any_size_down_to_one_cell(folders: Path):
     with DashboardTerminal("--demo", columns=1, lines=1) as terminal:
         assert terminal.wait_for(lambda _: "1049" in terminal.modes())

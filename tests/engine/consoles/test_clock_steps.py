@@ -16,6 +16,7 @@ from tui.domain.polling import rate_limit
 from tui.engine.api import Refresh
 from tui.storage.team.connection import DatabaseClock
 
+pytestmark = pytest.mark.waits
 A = Ref("heygen", "a-stuck-x")
 HOUR = 3600.0
 
