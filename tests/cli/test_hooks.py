@@ -78,7 +78,7 @@ def test_of_two_watching_processes_one_calls_the_hook_per_change_and_none_after_
 
 def test_check_and_wait_call_hooks_too_and_wait_for_them(babeltop: Program) -> None:
     program = babeltop.with_accounts("camb").with_jobs("camb:c-fine", "camb:d-fail")
-    output = add_hook(program, "time.sleep(3)")
+    output = add_hook(program, "time.sleep(1)")
     ended = program("wait", "--json")
     assert (ended.code, len(ended.json)) == (1, 2), "nothing of a hook is in what it prints"
     assert Counter(each["event"] for each in delivered(output)) == {"done": 1, "failed": 1}
