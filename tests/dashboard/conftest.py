@@ -16,7 +16,6 @@ import pytest
 from msgspec.structs import replace
 from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
-from textual.screen import Screen
 
 from tests.support.fake_engine import FakeEngine, account_states
 from tests.support.virtual_time import VirtualLoop
@@ -96,34 +95,6 @@ def one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("textual.app.wait_for_idle", until_nothing_is_ready)
     monkeypatch.setattr("textual._time.get_time", loop_time)
     monkeypatch.setattr("textual._wait.process_time", lambda: 0.0)
-
-
-@pytest.fixture(autouse=True)
-def one_frame(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw the screen when nothing else is ready and in each pause, not after each message: an eighth of the time."""
-    draw, pause = Screen._compositor_refresh, Pilot.pause
-    waiting = set[Screen[Any]]()
-
-    def draw_once(screen: Screen[Any]) -> None:
-        if screen in waiting:
-            waiting.remove(screen)
-            try:
-                screen._compositor.update_widgets(screen._dirty_widgets)
-                draw(screen)
-            except Exception as error:  # noqa: BLE001 - as Textual does
-                screen.app._handle_exception(error)
-
-    def draw_later(screen: Screen[Any]) -> None:
-        if screen not in waiting:
-            waiting.add(screen)
-            asyncio.get_running_loop().call_later(1e-5, draw_once, screen)
-
-    async def pause_and_draw(pilot: Pilot[Any], delay: float | None = None) -> None:
-        await pause(pilot, delay)
-        draw_once(pilot.app.screen)
-
-    monkeypatch.setattr(Screen, "_compositor_refresh", draw_later)
-    monkeypatch.setattr(Pilot, "pause", pause_and_draw)
 
 
 @pytest.fixture(autouse=True)

@@ -26,11 +26,6 @@ from tui.storage.config.settings import SavedView
 WIDTHS = [(120, 40), (80, 24), (200, 60), (100, 30), (61, 17)]
 
 
-@pytest.fixture(autouse=True)
-def one_frame() -> None:
-    """Draw each frame that a terminal would get."""
-
-
 def something(random: Random, state, now):
     phase = random.choice(list(Phase))
     label = random.choice(["plain", "ग्राहक सहायता", "👩\u200d👩\u200d👧 family", "製品のご紹介 " * 4, "دبي", "x" * 90])
