@@ -25,7 +25,7 @@ for _number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
     if signal.getsignal(_number) is signal.SIG_IGN:  # as nohup has it: programs that tests start would ignore it too
         signal.signal(_number, lambda *_: None)
 
-WAITS_SHARE = 0.7
+WAITS_SHARE = 0.6
 """Part of the run in which the tests that wait begin."""
 
 

@@ -1,5 +1,6 @@
 """`watch --metrics`, scraped over HTTP."""
 
+import asyncio
 import re
 import shutil
 import subprocess
@@ -12,8 +13,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.cli.conftest import KEY, Program
-from tests.support.waiting import wait_until
+from tests.support.waiting import DEADLINE, wait_until
 from tui.cli.main import run
+from tui.cli.metrics.server import serve_metrics
 
 pytestmark = pytest.mark.waits
 README = Path(__file__).parents[2] / "README.md"
@@ -87,6 +89,15 @@ def test_metrics_require_the_token_or_this_machine(configured: Program):
         assert CLIENT.get(url).status_code == 401
         assert CLIENT.get(url, headers={"Authorization": f"Bearer {TOKEN[:-1]}"}).status_code == 401
         assert scrape(url, Authorization=f"Bearer {TOKEN}")["babeltop_polling"] == {(): 1}
+
+
+async def test_the_server_ends_while_clients_keep_their_connections():
+    async with httpx.AsyncClient(verify=False) as scraper, asyncio.timeout(DEADLINE):
+        async with serve_metrics("127.0.0.1", 0, None, lambda *_: (b"", "text/plain")) as url:
+            _, silent = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+            silent.write(b"GET /metrics HTTP/1.1\r\n")
+            await scraper.get(url)
+        silent.close()
 
 
 def test_an_address_that_cannot_be_used_is_named(configured: Program):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import aiohttp
+import httpx
 import pytest
 
 from tests.support.waiting import DEADLINE
@@ -83,3 +84,10 @@ async def test_dashboards_end_with_their_server():
         aiohttp.WSMsgType.CLOSE,
         aiohttp.WSMsgType.CLOSED,
     }
+
+
+async def test_the_server_ends_while_a_browser_keeps_its_connection(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tui.cli.web.server.STOP_TIMEOUT", 2 * DEADLINE)
+    async with httpx.AsyncClient(headers=HEADERS, verify=False) as browser, asyncio.timeout(DEADLINE):
+        async with serve_dashboards() as url:
+            await browser.get(url)

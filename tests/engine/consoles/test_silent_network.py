@@ -15,7 +15,7 @@ from tui.storage.journal.database import JournalError
 from tui.storage.team.connection import TeamDatabase, time_since_boot
 from tui.storage.team.lease import TRUST
 
-pytestmark = pytest.mark.waits
+pytestmark = pytest.mark.longest
 STUCK = Ref("heygen", "a-stuck-x")
 
 

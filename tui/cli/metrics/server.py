@@ -13,6 +13,9 @@ from tui.cli.web.connections import REQUEST_TIMEOUT, ConnectionLimits
 from tui.domain.hosts import is_loopback
 from tui.storage.config.secrets import Secret
 
+STOP_TIMEOUT = 1.0
+"""Seconds that scrapes have to end when the server does."""
+
 
 @asynccontextmanager
 async def serve_metrics(
@@ -41,7 +44,8 @@ async def serve_metrics(
         yield f"http://{f'[{host}]' if ':' in host else host}:{address[1]}/metrics"
     finally:
         listener.close()
-        await server.shutdown(0)
+        server.pre_shutdown()  # closes the connections that a scraper keeps open
+        await server.shutdown(STOP_TIMEOUT)
 
 
 def _refuse(request: web.BaseRequest, token: Secret | None) -> web.Response | None:

@@ -78,6 +78,7 @@ class DashboardServer:
         finally:
             listener.close()
             await asyncio.gather(*(socket.close() for socket in self._sockets))
+            server.pre_shutdown()  # closes the connections that a browser keeps open
             await server.shutdown(2 * STOP_TIMEOUT)
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
