@@ -2,12 +2,15 @@
 
 import sys
 
-from tui.cli.main import run
+from tui.cli.main import discard_unwritable_output, run
 
 
 def main() -> int:
     """Run the command line and return the exit code."""
-    return run(sys.argv[1:])
+    try:
+        return run(sys.argv[1:])
+    finally:
+        discard_unwritable_output()
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from tests.cli import json_schema
 from tests.cli.conftest import Program
@@ -93,6 +96,31 @@ def test_a_closed_pipe_is_no_error(configured: Program) -> None:
     completed = subprocess.run(["bash", "-c", command], env=configured.env, capture_output=True, text=True, check=False)
     assert (completed.returncode, completed.stderr) == (0, "")
     assert completed.stdout.startswith("STATUS")
+
+
+@pytest.mark.parametrize(
+    ("command", "stream", "code"),
+    [
+        ("list", "stderr", 0),
+        ("list --nonsense", "stderr", 2),
+        ("show heygen:none", "stderr", 2),
+        ("--help", "stdout", 0),
+    ],
+)
+def test_a_stream_without_a_reader_does_not_change_the_exit_code(
+    configured: Program, command: str, stream: str, code: int
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with start_program("-m", "tui", *command.split(), env=configured.env, **{stream: write}) as process:
+        os.close(write)
+    assert process.returncode == code
+
+
+def test_a_full_disk_changes_the_exit_code(configured: Program) -> None:
+    with Path("/dev/full").open("w") as full, start_program("-m", "tui", "--help", stdout=full) as process:
+        pass
+    assert process.returncode == 120
 
 
 def test_log_lists_changes_in_order(configured: Program) -> None:

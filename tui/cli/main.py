@@ -1,5 +1,6 @@
 """Entry point of the command line. Imports only the subcommand that runs, so that `--help` and `list` start fast."""
 
+import errno
 import gc
 import os
 import sys
@@ -59,6 +60,16 @@ def run(argv: Sequence[str]) -> int:
     finally:
         gc.enable()
         gc.set_threshold(*thresholds)
+
+
+def discard_unwritable_output() -> None:
+    """Discard what a closed pipe or a lost terminal has not taken: Python would end with 120, whatever the code."""
+    for stream in filter(None, (sys.stdout, sys.stderr)):  # cron may close one
+        try:
+            stream.flush()
+        except OSError as error:
+            if error.errno in {errno.EPIPE, errno.EIO}:
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _import_msgspec() -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 
 from tui.domain.job_state import JobState
 from tui.domain.models import PROBLEMS, Fault, FaultKind
@@ -20,10 +21,11 @@ class UsageError(BabeltopError):
 
 
 def print_message(message: str) -> None:
-    """Print a message to stderr, sanitised."""
+    """Print a message to stderr, sanitised. Without a reader it is lost, and the subcommand goes on."""
     from tui.presentation.sanitize import clean
 
-    print(f"babeltop: {clean(message, 10_000, keep_lines=True)}", file=sys.stderr, flush=True)
+    with suppress(OSError):
+        print(f"babeltop: {clean(message, 10_000, keep_lines=True)}", file=sys.stderr, flush=True)
 
 
 def write_stdout(text: str) -> bool:
