@@ -117,6 +117,7 @@ def test_a_stream_without_a_reader_does_not_change_the_exit_code(
     assert process.returncode == code
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /dev/full")
 def test_a_full_disk_changes_the_exit_code(configured: Program) -> None:
     with Path("/dev/full").open("w") as full, start_program("-m", "tui", "--help", stdout=full) as process:
         pass
