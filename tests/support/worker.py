@@ -1,7 +1,7 @@
 """Worker of pytest-xdist that starts as a fork of a process with the tests imported: half of a start is imports.
 
 `python WORKER -u -c CODE` is the command with which pytest-xdist starts a worker, with this file in place of the
-interpreter's own. `python WORKER PATH … DESCRIPTOR` serves the forks, for the tests at these paths.
+interpreter's own. `python WORKER FOLDER PATH … DESCRIPTOR` serves the forks, for the tests at these paths.
 """
 
 import io
@@ -23,13 +23,14 @@ ADDRESS = "WORKER_SERVER"
 
 def worker_server(paths: Sequence[str]) -> AbstractContextManager[None]:
     """Run the process that is forked for the workers of this run."""
-    return fork_server(ADDRESS, __file__, *paths)
+    return fork_server(ADDRESS, __file__, str(Path.cwd()), *paths)
 
 
-def import_tests(paths: Sequence[str]) -> None:
-    """Import the tests at these paths as pytest does, which keeps its own messages for the workers."""
+def import_tests(folder: str, *paths: str) -> None:
+    """Import the tests at these paths, seen from the folder, as pytest does. Its report is left to the workers."""
     import pytest
 
+    os.chdir(folder)
     with redirect_stdout(io.StringIO()):
         pytest.main(["-n", "0", "--collect-only", *paths])
 
@@ -41,4 +42,4 @@ if __name__ == "__main__":
         for each in (0, 1):  # the fork's alone, so that it sees their end
             os.close(each)
         sys.exit(receive_exit_code(connection, waits=True))
-    main(lambda: import_tests(sys.argv[1:-1]))
+    main(lambda: import_tests(*sys.argv[1:-1]))
