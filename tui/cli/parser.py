@@ -74,6 +74,12 @@ class _Parser(ArgumentParser):
 
         self.exit(2, f"{self.prog}: {clean(message, 10_000, keep_lines=True)}\nTry `{self.prog} --help`.\n")
 
+    def _print_message(self, message: str, file: "Any" = None) -> None:
+        from contextlib import suppress
+
+        with suppress(OSError):  # later releases of Python 3.11 do so too: without a reader the exit code stays
+            super()._print_message(message, file)
+
     def _check_value(self, action: Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
             is_subcommand = action.dest in {"subcommand", "action"}
