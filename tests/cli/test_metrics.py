@@ -91,12 +91,14 @@ def test_metrics_require_the_token_or_this_machine(configured: Program):
         assert scrape(url, Authorization=f"Bearer {TOKEN}")["babeltop_polling"] == {(): 1}
 
 
-async def test_the_server_ends_while_clients_keep_their_connections():
+async def test_the_server_ends_while_clients_keep_their_connections(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tui.cli.metrics.server.STOP_TIMEOUT", 2 * DEADLINE)
     async with httpx.AsyncClient(verify=False) as scraper, asyncio.timeout(DEADLINE):
         async with serve_metrics("127.0.0.1", 0, None, lambda *_: (b"", "text/plain")) as url:
-            _, silent = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
+            response, silent = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
             silent.write(b"GET /metrics HTTP/1.1\r\n")
-            await scraper.get(url)
+            assert (await scraper.get(url)).status_code == 200
+        assert await response.read() == b""
         silent.close()
 
 

@@ -21,7 +21,8 @@ def write_command(path: Path) -> dict[str, str]:
     root = Path(__file__).parents[2]
     path.write_text(SCRIPT.format(address=fork_server.ADDRESS, python=sys.executable, root=root))
     path.chmod(0o755)
-    return {name: value for name, value in os.environ.items() if name == fork_server.ADDRESS}
+    address = fork_server.ADDRESS
+    return {address: os.environ[address]} if address in os.environ else {}
 
 
 def main() -> None:

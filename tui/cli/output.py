@@ -31,16 +31,15 @@ def print_message(message: str) -> None:
 def write_stdout(text: str) -> bool:
     """Write to stdout and flush. Returns False if the reader closed the pipe (`babeltop list | head`): no error.
 
-    Raises UsageError if stdout is not writable.
+    What it did not take is discarded at the program's end. Raises UsageError if stdout is not writable.
     """
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python prints an error at exit
         return False
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python prints an error at exit
         raise UsageError(f"stdout is not writable: {error.strerror}") from None
     return True
 

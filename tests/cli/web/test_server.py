@@ -88,6 +88,8 @@ async def test_dashboards_end_with_their_server():
 
 async def test_the_server_ends_while_a_browser_keeps_its_connection(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tui.cli.web.server.STOP_TIMEOUT", 2 * DEADLINE)
-    client = httpx.AsyncClient(headers=HEADERS, verify=False)
-    async with client as browser, asyncio.timeout(DEADLINE), serve_dashboards() as url:
-        await browser.get(url)
+    async with httpx.AsyncClient(headers=HEADERS, verify=False) as browser, asyncio.timeout(DEADLINE):
+        async with serve_dashboards() as url:
+            assert (await browser.get(url)).status_code == 200
+        with pytest.raises(httpx.ConnectError):
+            await browser.get(url)

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import termios
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -168,10 +168,13 @@ def test_sigcont_during_the_exit_does_not_take_the_terminal_again(folders: Path)
         assert terminal.modes() == set()
 
 
-@pytest.mark.parametrize("ignored", ["", "HUP"])
-def test_a_lost_terminal_ends_the_program_even_with_sighup_ignored(folders: Path, ignored: str):
-    command = ["sh", "-c", f"trap '' {ignored}; exec \"$@\"", "sh", *DEMO]
-    with Terminal(command) if ignored else DashboardTerminal("--demo") as terminal:
+@pytest.mark.parametrize(
+    "start",
+    [lambda: DashboardTerminal("--demo"), lambda: Terminal(["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *DEMO])],
+    ids=["", "HUP"],
+)
+def test_a_lost_terminal_ends_the_program_even_with_sighup_ignored(folders: Path, start: Callable[[], Terminal]):
+    with start() as terminal:
         assert terminal.wait_for(rows)
         terminal.hang_up()
         assert terminal.wait_for_exit() == 130

@@ -35,10 +35,9 @@ A, B = Ref("heygen-v2", "a"), Ref("heygen-v2", "b")
 class Console:
     """Engine of one process, in virtual time; its key identifies it to the service."""
 
-    def __init__(self, tmp, app, name, jobs=(), **settings):
+    def __init__(self, tmp, app, name, jobs=(), *, only=None, tick=TICK_INTERVAL, **settings):
         self.listener = RecordingListener()
         self.name = name
-        only, tick = settings.pop("only", None), settings.pop("tick", TICK_INTERVAL)
         self.workspace = fixtures.make_workspace(tmp, "http://sim.test", jobs, keys={"heygen-v2": name}, **settings)
         transport = {"sim.test": app}
         self.engine = Engine(

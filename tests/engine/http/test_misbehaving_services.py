@@ -43,7 +43,7 @@ def test_each_misbehaving_service_has_its_own_fault(monkeypatch):
         with suppress(TimeoutError):
             await until(lambda: not services.unexpected_jobs(states), 10 * DEADLINE)
 
-    for name in ("CONNECT_TIMEOUT", "READ_TIMEOUT"):  # a slow machine opens all connections at once
+    for name in ("CONNECT_TIMEOUT", "READ_TIMEOUT"):  # all are polled at once, which takes a slow machine longer
         monkeypatch.setattr(client, name, 5 * DEADLINE)
     silent = {name for name, kind in misbehaving_servers.expected_faults().items() if kind is FaultKind.TIMEOUT}
     with services.serve_misbehaving() as urls:
